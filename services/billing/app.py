@@ -1,0 +1,39 @@
+"""Where the billing service is put together."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from fastapi import FastAPI
+
+from services.billing.api import router
+from services.billing.settings import BillingSettings
+from services.billing.subscribers import consumers
+from services.billing.use_cases.documents import draw_due_documents
+from shared.service import Service, Worker, api_of
+from shared.storage import DocumentStore
+
+__all__ = ["SERVICE", "build_api", "build_worker"]
+
+
+def build_api(settings: BillingSettings) -> FastAPI:
+    app = api_of(settings, [router])
+    app.state.store = DocumentStore(settings.storage_url)
+    return app
+
+
+def build_worker(settings: BillingSettings) -> Worker:
+    store = DocumentStore(settings.storage_url)
+    # Spawned, not forked: a fork would copy a running event loop and its connections.
+    pool = ProcessPoolExecutor(settings.render_processes, mp_context=get_context("spawn"))
+    worker = Worker(settings, consumers(), on_stop=lambda: pool.shutdown(cancel_futures=True))
+
+    async def draw() -> bool:
+        return await draw_due_documents(
+            worker.engine, store, pool, clock=worker.clock, new_id=worker.new_id
+        )
+
+    worker.jobs = {"renderer": [draw]}
+    return worker
+
+
+SERVICE = Service(BillingSettings, build_api, build_worker)

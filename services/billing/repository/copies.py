@@ -1,0 +1,89 @@
+"""Copies of customers; the seller's settings, which billing owns."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from services.billing import tables as t
+from shared.database import Tx, insert_rows
+from shared.events.billing import SettingsChanged
+from shared.events.customers import CustomerState
+
+__all__ = [
+    "get_seller",
+    "lock_customers",
+    "lock_customers_of",
+    "lock_seller",
+    "save_customers",
+    "save_seller",
+]
+
+
+async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """Lock the customers, ordered by id: the first statement of everything that writes."""
+    query = (
+        select(t.customers)
+        .where(t.customers.c.id.in_(list(ids)))
+        .order_by(t.customers.c.id)
+        .with_for_update()
+    )
+    return {row.id: row.state for row in await tx.execute(query)}
+
+
+async def lock_customers_of(tx: Tx, invoice_ids: Iterable[UUID]) -> None:
+    """The same, for who only knows the invoices."""
+    await tx.execute(
+        text(
+            "SELECT id FROM customers WHERE id IN "
+            "(SELECT customer_id FROM invoices WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE"
+        ),
+        {"ids": list(invoice_ids)},
+    )
+
+
+async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
+    """Take over newer states; an older one than the copy is passed over."""
+    await insert_rows(
+        tx,
+        t.customers,
+        [
+            {
+                "id": state.customer_id,
+                "version": state.version,
+                "state": state.model_dump(mode="json"),
+            }
+            for state in states
+        ],
+        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+        "state = excluded.state WHERE customers.version < excluded.version",
+    )
+
+
+async def get_seller(tx: Tx) -> SettingsChanged | None:
+    data = await tx.scalar(select(t.seller_settings.c.data))
+    return SettingsChanged.model_validate(data) if data else None
+
+
+async def lock_seller(tx: Tx) -> SettingsChanged | None:
+    data = await tx.scalar(select(t.seller_settings.c.data).with_for_update())
+    return SettingsChanged.model_validate(data) if data else None
+
+
+async def save_seller(tx: Tx, settings: SettingsChanged, *, now: datetime) -> None:
+    await insert_rows(
+        tx,
+        t.seller_settings,
+        [
+            {
+                "name": settings.name,
+                "version": settings.version,
+                "data": settings.model_dump(mode="json"),
+                "updated_at": now,
+            }
+        ],
+        on_conflict="ON CONFLICT (name) DO UPDATE SET version = excluded.version, "
+        "data = excluded.data, updated_at = excluded.updated_at",
+    )

@@ -1,0 +1,263 @@
+"""Invoices with their lines, their numbers, and payments."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from services.billing import tables as t
+from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
+from shared.database import Tx, insert_rows, update_rows
+from shared.paging import cursor_of, page
+from shared.periods import Period
+
+__all__ = [
+    "add_invoices",
+    "add_payments",
+    "get_invoice",
+    "get_invoices",
+    "get_known_requests",
+    "get_payments",
+    "list_invoices",
+    "lock_invoices",
+    "save_invoices",
+    "take_numbers",
+]
+
+_TAKE = text(
+    "INSERT INTO number_series AS s (series, year, next_number, last_date) "
+    "VALUES (:series, :year, :count + 1, :today) ON CONFLICT (series, year) DO UPDATE SET "
+    "next_number = s.next_number + :count, last_date = greatest(s.last_date, excluded.last_date) "
+    "RETURNING next_number - :count AS first, last_date"
+)
+
+
+async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[int, date]:
+    """Take `count` numbers in a row; returns the first and the invoice date to use.
+
+    The row stays locked until the transaction ends, so numbers are gapless: a rollback gives
+    them back before anybody else can take any. The date never lies before the last one given,
+    so numbers and dates have the same order even for who waited over midnight for the lock.
+    """
+    row = (
+        await tx.execute(
+            _TAKE, {"series": series, "year": today.year, "count": count, "today": today}
+        )
+    ).one()
+    return row.first, row.last_date
+
+
+async def get_known_requests(tx: Tx, request_ids: Iterable[UUID]) -> set[UUID]:
+    """Which requests have become invoices already."""
+    query = select(t.invoices.c.request_id).where(t.invoices.c.request_id.in_(list(request_ids)))
+    return {found for found in (await tx.execute(query)).scalars() if found}
+
+
+async def add_invoices(tx: Tx, invoices: Sequence[Invoice]) -> None:
+    await insert_rows(tx, t.invoices, [_row(invoice) for invoice in invoices])
+    await insert_rows(
+        tx,
+        t.invoice_lines,
+        [_line_row(invoice.id, line) for invoice in invoices for line in invoice.lines],
+    )
+
+
+def _row(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "id": invoice.id,
+        "customer_id": invoice.customer_id,
+        "request_id": invoice.request_id,
+        "number": invoice.number,
+        "state": str(invoice.state),
+        "version": invoice.version,
+        "title": invoice.title,
+        "currency": invoice.currency,
+        "language": invoice.language,
+        "invoice_date": invoice.invoice_date,
+        "due_date": invoice.due_date,
+        "tax_treatment": invoice.tax_treatment,
+        "subtotal_minor": invoice.subtotal_minor,
+        "vat_minor": invoice.vat_minor,
+        "rounding_minor": invoice.rounding_minor,
+        "total_minor": invoice.total_minor,
+        "paid_minor": invoice.paid_minor,
+        "settlement": invoice.settlement,
+        "vat": [dict(row) for row in invoice.vat],
+        "seller": dict(invoice.seller),
+        "buyer": dict(invoice.buyer),
+        "opened_at": invoice.opened_at,
+        "paid_at": invoice.paid_at,
+    }
+
+
+def _line_row(invoice_id: UUID, line: InvoiceLine) -> dict[str, Any]:
+    return {
+        "invoice_id": invoice_id,
+        "position": line.position,
+        "title": line.title,
+        "description": line.description,
+        "explanation": line.explanation,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "unit_price": line.unit_price,
+        "basis": line.basis,
+        "discount_percent": line.discount_percent,
+        "vat_category": line.vat_category,
+        "vat_percent": line.vat_percent,
+        "total_minor": line.total_minor,
+        "subscription_id": line.subscription_id,
+        "request_id": line.request_id,
+        "cycle": line.cycle,
+        "period_start": line.period.start if line.period else None,
+        "period_end": line.period.end if line.period else None,
+    }
+
+
+def _invoice(row: Any, lines: Iterable[Any]) -> Invoice:
+    return Invoice(
+        id=row.id,
+        customer_id=row.customer_id,
+        request_id=row.request_id,
+        number=row.number,
+        state=InvoiceState(row.state),
+        version=row.version,
+        title=row.title,
+        currency=row.currency,
+        language=row.language,
+        invoice_date=row.invoice_date,
+        due_date=row.due_date,
+        tax_treatment=row.tax_treatment,
+        subtotal_minor=row.subtotal_minor,
+        vat_minor=row.vat_minor,
+        rounding_minor=row.rounding_minor,
+        total_minor=row.total_minor,
+        vat=tuple(row.vat),
+        seller=row.seller,
+        buyer=row.buyer,
+        lines=tuple(_line(line) for line in lines),
+        opened_at=row.opened_at,
+        paid_minor=row.paid_minor,
+        settlement=row.settlement,
+        paid_at=row.paid_at,
+        voided_at=row.voided_at,
+    )
+
+
+def _line(row: Any) -> InvoiceLine:
+    return InvoiceLine(
+        position=row.position,
+        title=row.title,
+        description=row.description,
+        explanation=row.explanation,
+        quantity=row.quantity,
+        unit=row.unit,
+        unit_price=row.unit_price,
+        basis=row.basis,
+        discount_percent=row.discount_percent,
+        vat_category=row.vat_category,
+        vat_percent=row.vat_percent,
+        total_minor=row.total_minor,
+        subscription_id=row.subscription_id,
+        request_id=row.request_id,
+        cycle=row.cycle,
+        period=Period(row.period_start, row.period_end) if row.period_start else None,
+    )
+
+
+async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
+    lines = defaultdict(list)
+    query = (
+        select(t.invoice_lines)
+        .where(t.invoice_lines.c.invoice_id.in_([row.id for row in rows]))
+        .order_by(t.invoice_lines.c.invoice_id, t.invoice_lines.c.position)
+    )
+    for line in await tx.execute(query):
+        lines[line.invoice_id].append(line)
+    return [_invoice(row, lines[row.id]) for row in rows]
+
+
+async def get_invoice(tx: Tx, invoice_id: UUID) -> Invoice | None:
+    found = await get_invoices(tx, [invoice_id])
+    return found[0] if found else None
+
+
+async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> list[Invoice]:
+    query = select(t.invoices).where(t.invoices.c.id.in_(list(ids)))
+    return await _with_lines(tx, (await tx.execute(query)).all())
+
+
+async def lock_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Invoice]:
+    """Lock invoices, ordered by id. Their customers are locked already."""
+    query = (
+        select(t.invoices)
+        .where(t.invoices.c.id.in_(list(ids)))
+        .order_by(t.invoices.c.id)
+        .with_for_update()
+    )
+    rows = (await tx.execute(query)).all()
+    return {invoice.id: invoice for invoice in await _with_lines(tx, rows)}
+
+
+async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
+    """Write what may change of a finalised invoice: its state and what was paid."""
+    await update_rows(
+        tx,
+        t.invoices,
+        [
+            {
+                "id": invoice.id,
+                "state": str(invoice.state),
+                "version": invoice.version,
+                "paid_minor": invoice.paid_minor,
+                "settlement": invoice.settlement,
+                "paid_at": invoice.paid_at,
+                "voided_at": invoice.voided_at,
+            }
+            for invoice in invoices
+        ],
+    )
+
+
+async def list_invoices(
+    tx: Tx, *, customer_id: UUID | None, after: str | None, limit: int
+) -> tuple[list[Invoice], str | None]:
+    """A page, newest first, and the cursor to the next one."""
+    columns = (t.invoices.c.opened_at, t.invoices.c.id)
+    query = select(t.invoices)
+    if customer_id:
+        query = query.where(t.invoices.c.customer_id == customer_id)
+    rows = (await tx.execute(page(query, columns, after, limit))).all()
+    return await _with_lines(tx, rows), cursor_of(rows, columns, limit)
+
+
+async def add_payments(tx: Tx, payments: Iterable[Payment]) -> None:
+    await insert_rows(
+        tx,
+        t.payments,
+        [
+            {
+                "id": payment.id,
+                "invoice_id": payment.invoice_id,
+                "customer_id": payment.customer_id,
+                "amount_minor": payment.amount.minor,
+                "method": payment.method,
+                "reference": payment.reference,
+                "received_on": payment.received_on,
+                "recorded_at": payment.recorded_at,
+                "recorded_by": payment.recorded_by,
+            }
+            for payment in payments
+        ],
+    )
+
+
+async def get_payments(tx: Tx, invoice_id: UUID) -> Sequence[Any]:
+    query = (
+        select(t.payments)
+        .where(t.payments.c.invoice_id == invoice_id)
+        .order_by(t.payments.c.recorded_at, t.payments.c.id)
+    )
+    return (await tx.execute(query)).all()

@@ -1,0 +1,40 @@
+"""What this service does with each event: one function per type, one use case each."""
+
+from datetime import datetime
+
+from services.billing import repository
+from services.billing.use_cases import openings, settings
+from shared.clock import NewId
+from shared.database import Tx
+from shared.events import customers, subscriptions
+from shared.messaging.batch import Consumer, Waiting
+
+__all__ = ["consumers"]
+
+
+async def on_customer(
+    tx: Tx, events: list[customers.CustomerState], *, now: datetime, new_id: NewId
+) -> None:
+    await settings.copy_customers(tx, events)
+
+
+async def on_invoice_requested(
+    tx: Tx, events: list[subscriptions.InvoiceRequested], *, now: datetime, new_id: NewId
+) -> Waiting:
+    return await openings.open_requested_invoices(tx, events, now=now, new_id=new_id)
+
+
+def consumers() -> list[Consumer]:
+    lock = repository.lock_customers
+    return [
+        Consumer(
+            customers.CUSTOMERS,
+            {customers.CustomerCreated: on_customer, customers.CustomerUpdated: on_customer},
+            lock,
+        ),
+        Consumer(
+            subscriptions.INVOICE_REQUESTS,
+            {subscriptions.InvoiceRequested: on_invoice_requested},
+            lock,
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""What the billing service can do: load -> decide -> save -> publish."""

@@ -1,0 +1,29 @@
+"""The seller, and copies of the customers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from services.billing import repository
+from shared.clock import NewId
+from shared.database import Tx
+from shared.events.billing import SettingsChanged
+from shared.events.customers import CustomerState
+from shared.messaging.outbox import publish
+
+__all__ = ["copy_customers", "save_seller"]
+
+
+async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
+    await repository.save_customers(tx, states)
+
+
+async def save_seller(
+    tx: Tx, values: dict[str, Any], *, now: datetime, new_id: NewId
+) -> SettingsChanged:
+    """Replace the seller's settings; invoices keep the ones they were opened with."""
+    before = await repository.lock_seller(tx)
+    settings = SettingsChanged(version=before.version + 1 if before else 1, **values)
+    await repository.save_seller(tx, settings, now=now)
+    await publish(tx, [settings], now=now, new_id=new_id)
+    return settings

@@ -1,0 +1,30 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from services.notifier import repository, schemas
+from shared.auth import Call, access
+from shared.http import new_router
+from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
+
+__all__ = ["router"]
+
+router = new_router()
+
+
+@router.get("/deliveries")
+async def list_deliveries(
+    call: Annotated[Call, access("deliveries:read")],
+    customer_id: UUID | None = None,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
+) -> schemas.DeliveriesOut:
+    """Newest first."""
+    rows, following = await repository.list_deliveries(
+        call.tx, customer_id=customer_id, after=after, limit=limit
+    )
+    return schemas.DeliveriesOut(
+        items=[schemas.DeliveryOut.model_validate(row, from_attributes=True) for row in rows],
+        next=following,
+    )

@@ -1,0 +1,34 @@
+"""Where the notifier is put together."""
+
+from fastapi import FastAPI
+
+from services.notifier.api import router
+from services.notifier.mailer import Mailer
+from services.notifier.settings import NotifierSettings
+from services.notifier.subscribers import consumers
+from services.notifier.use_cases.sending import send_due_mails
+from shared.service import Service, Worker, api_of
+from shared.storage import DocumentStore
+
+__all__ = ["SERVICE", "build_api", "build_worker"]
+
+
+def build_api(settings: NotifierSettings) -> FastAPI:
+    return api_of(settings, [router])
+
+
+def build_worker(settings: NotifierSettings) -> Worker:
+    store = DocumentStore(settings.storage_url)
+    mailer = Mailer(settings)
+    worker = Worker(settings, consumers(settings.message_id_domain))
+
+    async def send() -> bool:
+        return await send_due_mails(
+            worker.engine, store, mailer, settings, clock=worker.clock, new_id=worker.new_id
+        )
+
+    worker.jobs = {"sender": [send]}
+    return worker
+
+
+SERVICE = Service(NotifierSettings, build_api, build_worker)

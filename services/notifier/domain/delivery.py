@@ -1,0 +1,36 @@
+"""What becomes of one attempt to send a mail. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from shared.due_work import retry_at
+
+__all__ = ["ATTEMPTS_MAX", "Outcome", "SendFailure", "after_failure"]
+
+# With pauses of 2 s, 4 s ... up to an hour this is about a day.
+ATTEMPTS_MAX = 34
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """`code`: the server's reply code (RFC 5321, 4.2); None when there was no answer."""
+
+    code: int | None
+    words: str
+
+    @property
+    def permanent(self) -> bool:
+        return self.code is not None and 500 <= self.code < 600  # noqa: PLR2004 - RFC 5321, 4.2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    state: Literal["due", "parked"]
+    next_at: datetime
+
+
+def after_failure(failure: SendFailure, attempts: int, *, now: datetime) -> Outcome:
+    """Try a temporary failure again; park a permanent one, and one that lasted too long."""
+    given_up = failure.permanent or attempts >= ATTEMPTS_MAX
+    return Outcome("parked" if given_up else "due", retry_at(now, attempts))

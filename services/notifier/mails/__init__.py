@@ -1,0 +1,1 @@
+"""The mails Kontor writes: pure functions from content and envelope to a finished message."""

@@ -1,0 +1,56 @@
+"""What this service does with each event: one function per type, one use case each."""
+
+from datetime import datetime
+
+from services.notifier import repository
+from services.notifier.use_cases import planning
+from shared.clock import NewId
+from shared.database import Tx
+from shared.events import billing, customers
+from shared.messaging.batch import Consumer, Waiting
+
+__all__ = ["consumers"]
+
+
+async def on_customer(
+    tx: Tx, events: list[customers.CustomerState], *, now: datetime, new_id: NewId
+) -> None:
+    await planning.copy_customers(tx, events)
+
+
+async def on_settings_changed(
+    tx: Tx, events: list[billing.SettingsChanged], *, now: datetime, new_id: NewId
+) -> None:
+    await planning.copy_seller(tx, events)
+
+
+async def on_invoice_opened(
+    tx: Tx, events: list[billing.InvoiceOpened], *, now: datetime, new_id: NewId
+) -> None:
+    await planning.note_opened_invoices(tx, events)
+
+
+def consumers(message_id_domain: str) -> list[Consumer]:
+    async def on_document_stored(
+        tx: Tx, events: list[billing.InvoiceDocumentStored], *, now: datetime, new_id: NewId
+    ) -> Waiting:
+        return await planning.plan_invoice_mails(
+            tx, events, message_id_domain=message_id_domain, now=now, new_id=new_id
+        )
+
+    return [
+        Consumer(
+            customers.CUSTOMERS,
+            {customers.CustomerCreated: on_customer, customers.CustomerUpdated: on_customer},
+            repository.lock_customers,
+        ),
+        Consumer(billing.SETTINGS, {billing.SettingsChanged: on_settings_changed}),
+        Consumer(
+            billing.INVOICES,
+            {
+                billing.InvoiceOpened: on_invoice_opened,
+                billing.InvoiceDocumentStored: on_document_stored,
+            },
+            repository.lock_customers,
+        ),
+    ]

@@ -1,0 +1,162 @@
+"""Sending what is due: intent committed, handed to the mail server, result committed."""
+
+import asyncio
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.notifier import repository, tables
+from services.notifier.domain.delivery import SendFailure, after_failure
+from services.notifier.mailer import Mailer
+from services.notifier.mails.build import Attachment, Envelope, build_mail
+from services.notifier.mails.kinds import InvoiceMail
+from services.notifier.settings import NotifierSettings
+from shared.clock import Clock, NewId
+from shared.due_work import claim_due, finish
+from shared.events import Event
+from shared.events.billing import InvoiceOpened, SettingsChanged
+from shared.events.notifier import EmailFailed, EmailSent
+from shared.failpoints import failpoint
+from shared.messaging.outbox import publish
+from shared.storage import DocumentStore
+
+__all__ = ["send_due_mails"]
+
+log = structlog.get_logger()
+
+# Longer than the mail server may take for one mail, or a second worker would send it too.
+_LEASE = timedelta(minutes=5)
+
+
+async def send_due_mails(
+    engine: AsyncEngine,
+    store: DocumentStore,
+    mailer: Mailer,
+    settings: NotifierSettings,
+    *,
+    clock: Clock,
+    new_id: NewId,
+) -> bool:
+    """Send a batch of mails, all at the same time; tells whether more may be due."""
+    async with engine.begin() as tx:
+        claimed = await claim_due(
+            tx, tables.deliveries, now=clock(), limit=settings.send_at_once, lease=_LEASE
+        )
+        customers = await repository.get_customers(tx, [row.customer_id for row in claimed])
+        invoices = await repository.get_invoices(tx, [row.invoice_id for row in claimed])
+        seller = await repository.get_seller(tx)
+
+    async def send(row: Any) -> None:
+        customer = customers.get(row.customer_id)
+        recipient = _recipient(customer)
+        message: EmailMessage | None = None
+        failure: SendFailure | None
+        if not recipient or seller is None:
+            failure = SendFailure(550, "there is no e-mail address to send to")
+        else:
+            try:
+                message = await _build(
+                    row, customer, invoices[row.invoice_id], seller, store, settings
+                )
+            except (ValueError, OSError) as error:
+                permanent = isinstance(error, ValueError)
+                failure = SendFailure(550 if permanent else None, str(error))
+            else:
+                failure = await mailer.send(message)
+        failpoint("sender.before_result")
+        await _finish(engine, row, recipient, message, failure, now=clock(), new_id=new_id)
+
+    await asyncio.gather(*(send(row) for row in claimed))
+    return len(claimed) == settings.send_at_once
+
+
+def _recipient(customer: Any) -> str:
+    """The billing e-mail, else the customer's, as known when sending."""
+    return (customer["billing_email"] or customer["email"]) if customer else ""
+
+
+async def _build(
+    row: Any,
+    customer: Any,
+    invoice: InvoiceOpened,
+    seller: SettingsChanged,
+    store: DocumentStore,
+    settings: NotifierSettings,
+) -> EmailMessage:
+    pdf = await store.get(row.storage_key)
+    name = customer["billing_name"] or customer["company_name"] or customer["contact_name"]
+    brand = seller.brand_name or seller.company_name
+    content = InvoiceMail(
+        language=invoice.language,
+        countries=(customer["country"], seller.country),
+        seller_name=brand,
+        reply_contact=seller.email,
+        buyer_name=name,
+        number=invoice.number,
+        title=invoice.title,
+        lines=tuple((line.title, None) for line in invoice.lines),
+        total=invoice.total,
+        open=invoice.open_amount,
+        invoice_date=invoice.invoice_date,
+        due_date=invoice.due_date,
+        iban=seller.iban or None,
+    )
+    envelope = Envelope(
+        sender_name=brand,
+        sender_address=settings.mail_from or seller.email,
+        recipient_name=name,
+        recipient_address=_recipient(customer),
+        message_id=row.message_id,
+        # The day the mail was decided on: the same bytes at every attempt.
+        date=row.created_at,
+        attachments=(Attachment(filename=row.filename, media_type="application/pdf", content=pdf),),
+    )
+    return await asyncio.to_thread(build_mail, content, envelope)
+
+
+async def _finish(
+    engine: AsyncEngine,
+    row: Any,
+    recipient: str,
+    message: EmailMessage | None,
+    failure: SendFailure | None,
+    *,
+    now: datetime,
+    new_id: NewId,
+) -> None:
+    values: dict[str, Any]
+    event: Event | None = None
+    if failure is None and message is not None:
+        values = {"state": "sent", "sent_at": now, "subject": str(message["Subject"])}
+        event = EmailSent(
+            customer_id=row.customer_id,
+            delivery_id=row.id,
+            kind=row.kind,
+            invoice_id=row.invoice_id,
+            message_id=row.message_id,
+            attempts=row.attempts,
+        )
+    else:
+        failure = failure or SendFailure(None, "nothing was built")
+        outcome = after_failure(failure, row.attempts, now=now)
+        words = failure.words if failure.code is None else f"{failure.code} {failure.words}"
+        log.warning("mail not sent", delivery=str(row.id), attempts=row.attempts, code=failure.code)
+        values = {"state": outcome.state, "next_at": outcome.next_at, "last_error": words[:1000]}
+        if outcome.state == "parked":
+            event = EmailFailed(
+                customer_id=row.customer_id,
+                delivery_id=row.id,
+                kind=row.kind,
+                invoice_id=row.invoice_id,
+                # The server's words quote the address, which belongs on customers' topics only.
+                reason=words.replace(recipient, "<address>")[:300] if recipient else words,
+                attempts=row.attempts,
+            )
+    async with engine.begin() as tx:
+        await repository.lock_customers(tx, [row.customer_id])
+        mine = await finish(tx, tables.deliveries, row, recipient=recipient or None, **values)
+        if mine and event:
+            await publish(tx, [event], now=now, new_id=new_id)

@@ -1,0 +1,52 @@
+"""What a customer may use right now, from its subscriptions and the catalogue."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from services.subscriptions.domain.catalogue import Catalogue
+from services.subscriptions.domain.subscription import State, Subscription
+
+__all__ = ["Entitlements", "entitlements"]
+
+_GRANTS = frozenset({State.TRIALING, State.ACTIVE, State.PAST_DUE, State.CANCELING})
+_ENDS = frozenset({State.TRIALING, State.CANCELING})
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlements:
+    """`plan` and `modules` are (product id, name, subscription id)."""
+
+    plan: tuple[UUID, str, UUID] | None
+    modules: tuple[tuple[UUID, str, UUID], ...]
+    features: dict[str, bool | str]
+    max_users: int
+    paid_until: date | None
+    access_until: date | None
+
+
+def entitlements(subscriptions: Iterable[Subscription], catalogue: Catalogue) -> Entitlements:
+    granted = [s for s in subscriptions if s.state in _GRANTS]
+    plan = next((s for s in granted if s.kind == "plan"), None)
+    offering = catalogue.offerings[plan.product_id] if plan else None
+    modules = {
+        s.product_id: (s.product_id, catalogue.offerings[s.product_id].name, s.id)
+        for s in granted
+        if s.kind == "module"
+    }
+    for included in offering.included_modules if plan and offering else ():
+        name = catalogue.offerings[included].name
+        modules.setdefault(included, (included, name, plan.id))  # type: ignore[union-attr]
+    features: dict[str, bool | str] = {}
+    for product_id in [*modules, *([plan.product_id] if plan else [])]:
+        features |= catalogue.offerings[product_id].features
+    period_end = plan.period.end if plan and plan.period else None
+    return Entitlements(
+        plan=(plan.product_id, offering.name, plan.id) if plan and offering else None,
+        modules=tuple(sorted(modules.values(), key=lambda m: (m[1], m[0]))),
+        features=dict(sorted(features.items())),
+        max_users=offering.max_users if offering else 0,
+        paid_until=period_end if plan and plan.origin == "invoice" else None,
+        access_until=period_end if plan and plan.state in _ENDS else None,
+    )

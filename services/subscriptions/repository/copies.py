@@ -1,0 +1,84 @@
+"""Copies of customers and of the seller."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.subscriptions import tables as t
+from shared.database import Tx, insert_rows
+from shared.events.billing import SettingsChanged
+from shared.events.customers import CustomerState
+
+__all__ = [
+    "get_customers",
+    "get_seller",
+    "lock_customers",
+    "save_customers",
+    "save_seller",
+]
+
+
+async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """Lock the customers, ordered by id: the first statement of everything that writes."""
+    query = (
+        select(t.customers)
+        .where(t.customers.c.id.in_(list(ids)))
+        .order_by(t.customers.c.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in await tx.execute(query)}
+
+
+async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
+    query = select(t.customers).where(t.customers.c.id.in_(list(ids)))
+    return {row.id: row for row in await tx.execute(query)}
+
+
+async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
+    """Take over newer states; an older one than the copy is passed over."""
+    await insert_rows(
+        tx,
+        t.customers,
+        [
+            {
+                "id": state.customer_id,
+                "version": state.version,
+                "is_company": bool(state.company_name),
+                "country": state.country,
+                "currency": state.currency,
+                "language": state.language,
+                "time_zone": state.time_zone,
+                "vat_id": state.vat_id,
+                "status": state.status,
+            }
+            for state in states
+        ],
+        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+        "is_company = excluded.is_company, country = excluded.country, "
+        "currency = excluded.currency, language = excluded.language, "
+        "time_zone = excluded.time_zone, vat_id = excluded.vat_id, status = excluded.status "
+        "WHERE customers.version < excluded.version",
+    )
+
+
+async def get_seller(tx: Tx) -> SettingsChanged | None:
+    data = await tx.scalar(select(t.seller_settings.c.data))
+    return SettingsChanged.model_validate(data) if data else None
+
+
+async def save_seller(tx: Tx, settings: SettingsChanged) -> None:
+    await insert_rows(
+        tx,
+        t.seller_settings,
+        [
+            {
+                "name": settings.name,
+                "version": settings.version,
+                "data": settings.model_dump(mode="json"),
+            }
+        ],
+        on_conflict="ON CONFLICT (name) DO UPDATE SET version = excluded.version, "
+        "data = excluded.data WHERE seller_settings.version < excluded.version",
+    )

@@ -1,0 +1,30 @@
+"""Stored entitlements, for reading and for telling what has changed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.subscriptions import tables as t
+from shared.database import Tx, insert_rows
+
+__all__ = [
+    "get_entitlements",
+    "save_entitlements",
+]
+
+
+async def get_entitlements(tx: Tx, customer_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    query = select(t.entitlements).where(t.entitlements.c.customer_id.in_(list(customer_ids)))
+    return {row.customer_id: row for row in await tx.execute(query)}
+
+
+async def save_entitlements(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    await insert_rows(
+        tx,
+        t.entitlements,
+        rows,
+        on_conflict="ON CONFLICT (customer_id) DO UPDATE SET version = excluded.version, "
+        "data = excluded.data",
+    )

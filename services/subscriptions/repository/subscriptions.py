@@ -1,0 +1,230 @@
+"""Subscriptions, the offers that wait beside them, the period ledger."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from services.subscriptions import tables as t
+from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
+from shared.database import Tx, insert_rows, update_rows
+from shared.periods import Period
+
+__all__ = [
+    "add_offers",
+    "add_periods",
+    "add_subscriptions",
+    "get_live_subscriptions",
+    "get_offers",
+    "get_subscription",
+    "get_subscriptions_of",
+    "link_invoices",
+    "list_subscriptions",
+    "lock_offers",
+    "save_offers",
+    "save_subscriptions",
+]
+
+
+def _subscription(row: Any) -> Subscription:
+    return Subscription(
+        id=row.id,
+        customer_id=row.customer_id,
+        kind=row.kind,
+        product_id=row.product_id,
+        state=State(row.state),
+        version=row.version,
+        term=row.term,
+        origin=row.origin,
+        cycle=row.cycle,
+        price_id=row.price_id,
+        period=Period(row.period_start, row.period_end) if row.period_start else None,
+        anchor_day=row.anchor_day,
+    )
+
+
+def _subscription_row(subscription: Subscription, now: datetime) -> dict[str, Any]:
+    period = subscription.period
+    return {
+        "id": subscription.id,
+        "product_id": subscription.product_id,
+        "state": str(subscription.state),
+        "version": subscription.version,
+        "term": subscription.term,
+        "origin": subscription.origin,
+        "cycle": subscription.cycle,
+        "price_id": subscription.price_id,
+        "period_start": period.start if period else None,
+        "period_end": period.end if period else None,
+        "anchor_day": subscription.anchor_day,
+        "updated_at": now,
+    }
+
+
+async def add_subscriptions(tx: Tx, added: Iterable[Subscription], *, now: datetime) -> None:
+    await insert_rows(
+        tx,
+        t.subscriptions,
+        [
+            {
+                **_subscription_row(subscription, now),
+                "customer_id": subscription.customer_id,
+                "kind": subscription.kind,
+                "created_at": now,
+            }
+            for subscription in added
+        ],
+    )
+
+
+async def save_subscriptions(tx: Tx, changed: Iterable[Subscription], *, now: datetime) -> None:
+    await update_rows(tx, t.subscriptions, [_subscription_row(s, now) for s in changed])
+
+
+async def get_subscription(tx: Tx, subscription_id: UUID) -> Subscription | None:
+    query = select(t.subscriptions).where(t.subscriptions.c.id == subscription_id)
+    row = (await tx.execute(query)).one_or_none()
+    return _subscription(row) if row else None
+
+
+async def list_subscriptions(
+    tx: Tx, *, customer_id: UUID | None, after: UUID | None, limit: int
+) -> list[Subscription]:
+    query = select(t.subscriptions).order_by(t.subscriptions.c.id).limit(limit)
+    if customer_id:
+        query = query.where(t.subscriptions.c.customer_id == customer_id)
+    if after:
+        query = query.where(t.subscriptions.c.id > after)
+    return [_subscription(row) for row in await tx.execute(query)]
+
+
+async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Subscription]:
+    """Of each product the newest subscription, live or not."""
+    s = t.subscriptions
+    query = (
+        select(s)
+        .distinct(s.c.customer_id, s.c.product_id)
+        .where(s.c.customer_id.in_(list(customer_ids)))
+        .order_by(
+            s.c.customer_id,
+            s.c.product_id,
+            s.c.state.in_([str(state) for state in LIVE]).desc(),
+            s.c.created_at.desc(),
+        )
+    )
+    return [_subscription(row) for row in await tx.execute(query)]
+
+
+async def get_live_subscriptions(
+    tx: Tx, customer_ids: Iterable[UUID]
+) -> dict[UUID, list[Subscription]]:
+    s = t.subscriptions
+    query = select(s).where(
+        s.c.customer_id.in_(list(customer_ids)), s.c.state.not_in(["expired", "withdrawn"])
+    )
+    found: dict[UUID, list[Subscription]] = {}
+    for row in await tx.execute(query):
+        found.setdefault(row.customer_id, []).append(_subscription(row))
+    return found
+
+
+async def lock_offers(
+    tx: Tx, keys: Iterable[tuple[UUID, UUID]]
+) -> list[tuple[Offer, Subscription]]:
+    """The open offers by (request, subscription), with the subscriptions they would change."""
+    keys = list(keys)
+    wanted = text(
+        "SELECT s.*, o.request_id, o.subscription_id, o.product_id AS offered_product_id, "
+        "o.cycle AS offered_cycle, o.price_id AS offered_price_id, o.state AS offer_state, "
+        "o.previous_state, o.invoice_id "
+        "FROM unnest(CAST(:requests AS uuid[]), CAST(:subscriptions AS uuid[])) "
+        "AS k (request_id, subscription_id) "
+        "JOIN offers o ON o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
+        "JOIN subscriptions s ON s.id = o.subscription_id "
+        "WHERE o.state = 'open' ORDER BY s.id FOR UPDATE OF o, s"
+    )
+    rows = await tx.execute(
+        wanted, {"requests": [k[0] for k in keys], "subscriptions": [k[1] for k in keys]}
+    )
+    return [
+        (
+            Offer(
+                request_id=row.request_id,
+                subscription_id=row.subscription_id,
+                customer_id=row.customer_id,
+                product_id=row.offered_product_id,
+                cycle=row.offered_cycle,
+                price_id=row.offered_price_id,
+                state=row.offer_state,
+                previous_state=State(row.previous_state) if row.previous_state else None,
+                invoice_id=row.invoice_id,
+            ),
+            _subscription(row),
+        )
+        for row in rows
+    ]
+
+
+async def add_offers(tx: Tx, offers: Iterable[Offer], *, now: datetime) -> None:
+    await insert_rows(
+        tx,
+        t.offers,
+        [
+            {
+                "request_id": offer.request_id,
+                "subscription_id": offer.subscription_id,
+                "customer_id": offer.customer_id,
+                "product_id": offer.product_id,
+                "cycle": offer.cycle,
+                "price_id": offer.price_id,
+                "state": offer.state,
+                "previous_state": str(offer.previous_state) if offer.previous_state else None,
+                "created_at": now,
+            }
+            for offer in offers
+        ],
+    )
+
+
+async def save_offers(tx: Tx, offers: Iterable[Offer]) -> None:
+    await update_rows(
+        tx,
+        t.offers,
+        [
+            {
+                "request_id": offer.request_id,
+                "subscription_id": offer.subscription_id,
+                "state": offer.state,
+                "invoice_id": offer.invoice_id,
+            }
+            for offer in offers
+        ],
+        key=("request_id", "subscription_id"),
+    )
+
+
+async def link_invoices(tx: Tx, links: Sequence[tuple[UUID, UUID, UUID]]) -> None:
+    """Note which invoice an offer waits for: (request, subscription, invoice)."""
+    await update_rows(
+        tx,
+        t.offers,
+        [
+            {"request_id": request, "subscription_id": subscription, "invoice_id": invoice}
+            for request, subscription, invoice in links
+        ],
+        key=("request_id", "subscription_id"),
+    )
+
+
+async def get_offers(tx: Tx, subscription_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """The open offer of each subscription that has one."""
+    query = select(t.offers).where(
+        t.offers.c.subscription_id.in_(list(subscription_ids)), t.offers.c.state == "open"
+    )
+    return {row.subscription_id: row for row in await tx.execute(query)}
+
+
+async def add_periods(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    await insert_rows(tx, t.periods, rows)

@@ -1,0 +1,197 @@
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.database import new_metadata
+
+__all__ = [
+    "customers",
+    "entitlements",
+    "features",
+    "metadata",
+    "offerings",
+    "offers",
+    "periods",
+    "plan_groups",
+    "prices",
+    "seller_settings",
+    "subscriptions",
+]
+
+metadata = new_metadata()
+
+# -- catalogue ---------------------------------------------------------------------------------
+
+plan_groups = Table(
+    "plan_groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("country", Text),
+    Column("priority", Integer, nullable=False),
+)
+
+features = Table(
+    "features",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+)
+
+# Plans and modules: two words of the field, one table, because they are booked, priced and
+# granted alike. `details` holds what only is read as a whole.
+offerings = Table(
+    "offerings",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("group_id", ForeignKey("plan_groups.id")),
+    Column("name", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Column("archived", Boolean, nullable=False),
+    CheckConstraint("kind IN ('plan', 'module')", name="kind"),
+)
+
+# A price never changes: a new one is a new version, and what runs keeps the one it was sold at.
+prices = Table(
+    "prices",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("product_id", ForeignKey("offerings.id"), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("cycle", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("unit_price", Numeric(18, 4)),
+    Column("basis", Text, nullable=False),
+    Column("vat_category", Text, nullable=False),
+    UniqueConstraint("product_id", "currency", "cycle", "version"),
+    CheckConstraint("cycle IN ('monthly', 'yearly', 'once')", name="cycle"),
+    CheckConstraint("basis IN ('net', 'gross')", name="basis"),
+)
+
+# -- copies, fed by events ---------------------------------------------------------------------
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("is_company", Boolean, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("vat_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+)
+
+seller_settings = Table(
+    "seller_settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("data", JSONB, nullable=False),
+)
+
+# -- subscriptions -----------------------------------------------------------------------------
+
+_LIVE = text("state NOT IN ('expired', 'withdrawn')")
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("product_id", ForeignKey("offerings.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("term", Integer, nullable=False),
+    Column("origin", Text),
+    Column("cycle", Text),
+    Column("price_id", ForeignKey("prices.id")),
+    Column("period_start", Date),
+    Column("period_end", Date),
+    Column("anchor_day", Integer),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("ix_subscriptions_customer_id", "customer_id"),
+    Index(
+        "uq_subscriptions_live_plan",
+        "customer_id",
+        unique=True,
+        postgresql_where=text("kind = 'plan' AND state NOT IN ('expired', 'withdrawn')"),
+    ),
+    Index(
+        "uq_subscriptions_live_product",
+        "customer_id",
+        "product_id",
+        unique=True,
+        postgresql_where=_LIVE,
+    ),
+    CheckConstraint(
+        "state IN ('pending', 'trialing', 'active', 'past_due', 'suspended', 'canceling', "
+        "'expired', 'withdrawn')",
+        name="state",
+    ),
+    CheckConstraint("period_start < period_end", name="period"),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("subscription_id", ForeignKey("subscriptions.id"), primary_key=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    Column("product_id", ForeignKey("offerings.id"), nullable=False),
+    Column("cycle", Text, nullable=False),
+    Column("price_id", ForeignKey("prices.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("previous_state", Text),
+    Column("invoice_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index(
+        "uq_offers_open",
+        "subscription_id",
+        unique=True,
+        postgresql_where=text("state = 'open'"),
+    ),
+    CheckConstraint("state IN ('open', 'settled', 'dropped')", name="state"),
+)
+
+# The period ledger: what became of each period, once.
+periods = Table(
+    "periods",
+    metadata,
+    Column("subscription_id", ForeignKey("subscriptions.id"), primary_key=True),
+    Column("term", Integer, primary_key=True),
+    Column("period_start", Date, primary_key=True),
+    Column("period_end", Date, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("invoice_id", Uuid),
+    CheckConstraint(
+        "outcome IN ('billed', 'free', 'skipped', 'failed', 'requested')", name="outcome"
+    ),
+)
+
+entitlements = Table(
+    "entitlements",
+    metadata,
+    Column("customer_id", ForeignKey("customers.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("data", JSONB, nullable=False),
+)

@@ -1,0 +1,110 @@
+"""Saving a catalogue: groups, plans, modules, features and prices as one document."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from services.subscriptions import repository
+from services.subscriptions.domain.catalogue import Cycle, Kind
+from shared.clock import NewId
+from shared.database import Tx
+from shared.errors import InputInvalid
+
+__all__ = ["CatalogueDocument", "NewOffering", "NewPrice", "save_catalogue"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrice:
+    """`unit_price` None: on request."""
+
+    currency: str
+    cycle: Cycle
+    unit_price: Decimal | None
+    basis: str
+    vat_category: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewOffering:
+    id: UUID
+    kind: Kind
+    group_id: UUID | None
+    name: str
+    archived: bool
+    details: Mapping[str, Any]
+    prices: Sequence[NewPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueDocument:
+    groups: Sequence[Mapping[str, Any]]
+    features: Sequence[Mapping[str, Any]]
+    offerings: Sequence[NewOffering]
+
+
+async def save_catalogue(tx: Tx, document: CatalogueDocument, *, new_id: NewId) -> None:
+    """Add or change what the document names; what it does not name stays.
+
+    A price that differs from the current one becomes a new version; what runs keeps the old.
+
+    Raises:
+        InputInvalid: a plan names a group, module or feature that does not exist.
+    """
+    known = await repository.get_catalogue(tx)
+    kinds = {o.id: o.kind for o in known.offerings.values()}
+    kinds |= {o.id: o.kind for o in document.offerings}
+    features = {f["key"] for f in document.features} | await repository.get_feature_keys(tx)
+    groups = {g["id"] for g in document.groups} | await repository.get_group_ids(tx)
+    for offering in document.offerings:
+        if offering.group_id is not None and offering.group_id not in groups:
+            raise InputInvalid("plans.group_id", f"there is no plan group {offering.group_id}")
+        for module in map(UUID, offering.details.get("included_modules", ())):
+            if kinds.get(module) != "module":
+                raise InputInvalid("plans.included_modules", f"there is no module {module}")
+        for key in offering.details["features"]:
+            if key not in features:
+                raise InputInvalid("features", f"there is no feature {key}")
+    versions = await repository.get_price_versions(tx)
+    current = {(p.product_id, p.currency, p.cycle): p for p in known.prices}
+    prices = []
+    for offering in document.offerings:
+        for price in offering.prices:
+            slot = (offering.id, price.currency, price.cycle)
+            old = current.get(slot)
+            if old and (old.unit_price, old.basis, old.vat_category) == (
+                price.unit_price,
+                price.basis,
+                price.vat_category,
+            ):
+                continue
+            prices.append(
+                {
+                    "id": new_id(),
+                    "product_id": offering.id,
+                    "currency": price.currency,
+                    "cycle": price.cycle,
+                    "version": versions.get(slot, 0) + 1,
+                    "unit_price": price.unit_price,
+                    "basis": price.basis,
+                    "vat_category": price.vat_category,
+                }
+            )
+    await repository.save_catalogue(
+        tx,
+        groups=[dict(group) for group in document.groups],
+        features=[dict(feature) for feature in document.features],
+        offerings=[
+            {
+                "id": offering.id,
+                "kind": offering.kind,
+                "group_id": offering.group_id,
+                "name": offering.name,
+                "details": dict(offering.details),
+                "archived": offering.archived,
+            }
+            for offering in document.offerings
+        ],
+        prices=prices,
+    )

@@ -1,0 +1,21 @@
+"""The one place that reads a clock or makes an id; everything below takes them as arguments."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+__all__ = ["Clock", "NewId", "new_id", "system_clock"]
+
+Clock = Callable[[], datetime]
+NewId = Callable[[], UUID]
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A time-ordered UUID (RFC 9562, version 7). Nothing is ever sorted by it."""
+    return uuid7()

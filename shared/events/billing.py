@@ -1,0 +1,145 @@
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.events.base import Event, Part, Topic
+from shared.events.subscriptions import EventPeriod
+from shared.fields import DecimalString, MoneyField
+
+__all__ = [
+    "INVOICES",
+    "SETTINGS",
+    "InvoiceDocumentStored",
+    "InvoiceOpened",
+    "InvoicePaid",
+    "InvoicePartiallyPaid",
+    "InvoiceRejected",
+    "InvoiceVoided",
+    "InvoicedLine",
+    "SellerVatRate",
+    "SettingsChanged",
+]
+
+INVOICES = Topic("billing.invoices.v1")
+SETTINGS = Topic("billing.settings.v1", compacted=True)
+
+
+class InvoicedLine(Part):
+    """`subscription_id` and `request_id` are absent on lines that no subscription asked for."""
+
+    position: int
+    title: str
+    total: MoneyField
+    subscription_id: UUID | None = None
+    request_id: UUID | None = None
+    period: EventPeriod | None = None
+
+
+class _InvoiceEvent(Event):
+    invoice_id: UUID
+    version: int
+
+    @property
+    def subject(self) -> str:
+        return str(self.invoice_id)
+
+
+class _NumberedInvoiceEvent(_InvoiceEvent):
+    number: str
+    lines: tuple[InvoicedLine, ...]
+
+
+class InvoiceOpened(_NumberedInvoiceEvent, type="invoice.opened", topic=INVOICES):
+    """Finalised: numbered and immutable from here on."""
+
+    request_id: UUID | None = None
+    title: str
+    language: str
+    invoice_date: date
+    due_date: date
+    total: MoneyField
+    open_amount: MoneyField
+
+
+class InvoiceRejected(Event, type="invoice.rejected", topic=INVOICES):
+    """The request can not become an invoice; nothing was made."""
+
+    request_id: UUID
+    subscription_ids: tuple[UUID, ...]
+    reason: Literal["amount_changed", "settings_missing", "input_invalid"]
+    detail: str
+
+    @property
+    def subject(self) -> str:
+        return str(self.request_id)
+
+
+class InvoicePartiallyPaid(_InvoiceEvent, type="invoice.partially_paid", topic=INVOICES):
+    number: str
+    paid: MoneyField
+    open_amount: MoneyField
+
+
+class InvoicePaid(_NumberedInvoiceEvent, type="invoice.paid", topic=INVOICES):
+    """Exactly one per (invoice, settlement); a reversal and a new payment make the next one.
+
+    `paid_at` is the instant the settling payment was recorded.
+    """
+
+    settlement: int
+    paid_at: datetime
+    total: MoneyField
+
+
+class InvoiceVoided(_NumberedInvoiceEvent, type="invoice.voided", topic=INVOICES):
+    """`replaced_by`: the invoice that now carries these lines, where there is one."""
+
+    replaced_by: UUID | None = None
+
+
+class InvoiceDocumentStored(_InvoiceEvent, type="invoice.document_stored", topic=INVOICES):
+    """`storage_key` leads to the PDF in the document store; it contains the content's hash."""
+
+    number: str
+    storage_key: str
+    sha256: str
+    filename: str
+    size_bytes: int
+
+
+class SellerVatRate(Part):
+    country: str
+    category: str
+    percent: DecimalString
+    valid_from: date
+    valid_to: date | None = None
+
+
+class SettingsChanged(Event, type="settings.changed", topic=SETTINGS):
+    """The seller's settings: one seller per installation, key `seller`.
+
+    Attributes:
+        registrations: countries where the seller is registered for VAT, the home country first.
+        rounding_minor: cash rounding increment in minor units per currency; absent means 1.
+    """
+
+    customer_id: None = None  # type: ignore[assignment]  # settings belong to no customer
+    name: Literal["seller"] = "seller"
+    version: int
+    company_name: str
+    brand_name: str
+    address_lines: tuple[str, ...]
+    country: str
+    time_zone: str
+    email: str
+    vat_id: str = ""
+    iban: str = ""
+    footer: str = ""
+    registrations: tuple[str, ...]
+    vat_rates: tuple[SellerVatRate, ...]
+    due_days: int
+    rounding_minor: dict[str, int] = {}
+
+    @property
+    def key(self) -> str:
+        return self.name

@@ -1,0 +1,276 @@
+"""The edge of every API: one transaction per request, problem details, limits.
+
+A request is one transaction, opened here and nowhere else: writes commit before the answer is
+sent, so a failed commit is a 5xx and never a false 2xx.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.auth import Call, authenticate
+from shared.clock import Clock, NewId, new_id, system_clock
+from shared.correlation import correlated
+from shared.database import is_transient, serialization_failed
+from shared.errors import InputInvalid, KontorError, Unavailable
+from shared.idempotency import StoredAnswer, begin, fingerprint, remember
+
+__all__ = ["BODY_MAX_BYTES", "InputModel", "create_api", "new_router"]
+
+log = structlog.get_logger()
+
+BODY_MAX_BYTES = 1024 * 1024
+_TRIES = 3
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class InputModel(BaseModel):
+    """Base of request bodies: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000)
+
+
+class TransactionalRoute(APIRoute):
+    """Runs the endpoint in a transaction, honours `Idempotency-Key`, repeats lost races."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = super().get_route_handler()
+
+        async def read(request: Request) -> Response:
+            engine = request.app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                async with engine.connect() as tx:
+                    request.state.call = await _call(request, tx)
+                    return await endpoint(request)
+            except Exception as error:
+                if is_transient(error):
+                    raise _unavailable(error) from error
+                raise
+
+        async def write_once(request: Request) -> Response:
+            async with request.app.state.engine.begin() as tx:
+                request.state.call = call = await _call(request, tx)
+                key = request.headers.get("idempotency-key")
+                if key is None:
+                    return await endpoint(request)
+                client = call.caller.subject
+                body = await request.body()
+                asked = fingerprint(request.method, request.url.path, request.url.query, body)
+                stored = await begin(tx, client, key, asked)
+                if stored:
+                    headers = {**stored.headers, "idempotent-replayed": "true"}
+                    return Response(stored.body, stored.status, headers)
+                response = await endpoint(request)
+                answer = StoredAnswer(
+                    response.status_code, dict(response.headers), bytes(response.body)
+                )
+                await remember(tx, client, key, asked, answer, now=call.now)
+            return response
+
+        async def write(request: Request) -> Response:
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    response = await write_once(request)
+                    break
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    if attempt == _TRIES or not serialization_failed(error):
+                        raise _unavailable(error) from error
+                    await asyncio.sleep(0.01 * attempt)
+            request.app.state.committed()
+            return response
+
+        return read if set(self.methods or ()) <= {"GET", "HEAD"} else write
+
+
+async def _call(request: Request, tx: Any) -> Call:
+    state = request.app.state
+    return Call(tx, state.clock(), state.new_id, await authenticate(request))
+
+
+def new_router() -> APIRouter:
+    return APIRouter(prefix="/v1", route_class=TransactionalRoute)
+
+
+def create_api(
+    service: str,
+    routers: Sequence[APIRouter],
+    engine: AsyncEngine,
+    *,
+    committed: Callable[[], None] = lambda: None,
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    clock: Clock = system_clock,
+    make_id: NewId = new_id,
+) -> FastAPI:
+    """Build a service's API.
+
+    Args:
+        committed: called after each committed write, to wake whoever has work from it.
+        background: coroutines that run as long as the API does.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(run()) for run in background]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await engine.dispose()
+
+    app = FastAPI(
+        title=f"Kontor {service}",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=f"/v1/{service}/openapi.json",
+        docs_url=f"/v1/{service}/docs",
+        redoc_url=None,
+        max_body_size=BODY_MAX_BYTES,
+        responses={
+            "4XX": {
+                "description": "Problem details (RFC 9457)",
+                "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}},
+            }
+        },
+    )
+    app.state.engine, app.state.clock, app.state.new_id = engine, clock, make_id
+    app.state.committed = committed
+    for router in routers:
+        app.include_router(router)
+    app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
+    for kind, handler in (
+        (KontorError, _refused),
+        (RequestValidationError, _input_invalid),
+        (HTTPException, _http_error),
+        (Exception, _failed),
+    ):
+        app.add_exception_handler(kind, handler)  # type: ignore[arg-type]
+    app.add_middleware(_RequestId)
+    return app
+
+
+async def _health(request: Request) -> dict[str, str]:
+    async with request.app.state.engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "rule": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def problem(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
+    """Problem details for HTTP APIs (RFC 9457)."""
+    body = {
+        "type": f"urn:kontor:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        **extra,
+    }
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    log.warning("database unavailable", error=repr(error))
+    return Unavailable("unavailable", "The service cannot reach its database; try again.")
+
+
+async def _refused(_: Request, error: KontorError) -> JSONResponse:
+    extra = dict(error.extra)
+    if isinstance(error, InputInvalid):
+        extra["errors"] = [{"field": e.field, "rule": e.rule} for e in error.errors]
+    answer = problem(error.status, error.code, error.detail, **extra)
+    if isinstance(error, Unavailable):
+        answer.headers["retry-after"] = "1"
+    return answer
+
+
+async def _input_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    errors = [
+        {"field": _field(e["loc"]), "rule": e["msg"].removeprefix("Value error, ")}
+        for e in error.errors()
+    ]
+    if any(e["type"] == "json_invalid" for e in error.errors()):
+        return problem(400, "json_malformed", "The body is not valid JSON.", errors=errors)
+    detail = "; ".join(f"{e['field']}: {e['rule']}" for e in errors[:5])
+    return problem(422, "input_invalid", detail, errors=errors)
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """`("body", "lines", 2, "price")` -> `lines[2].price`."""
+    path = ""
+    for part in location[1:] if len(location) > 1 else location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+    code = codes.get(error.status_code, "http_error")
+    answer = problem(error.status_code, code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _failed(_: Request, _error: Exception) -> JSONResponse:
+    # The server logs it: Starlette raises it again once this has been sent.
+    return problem(500, "internal_error", "Something went wrong here; it has been logged.")
+
+
+class _RequestId:
+    """Gives each request an id that its answer, its logs and its events carry."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        with correlated(request_id):
+            await self._app(scope, receive, send_with_id)

@@ -1,0 +1,71 @@
+"""The only place that creates Kafka subscribers, because their defaults lose messages.
+
+FastStream acknowledges first, starts at the newest record, and drops a batch whose handler or
+decoder raises. Here: manual acknowledgement, from the earliest record, raw bytes in the decoder,
+and no way out of the handler without `ack` or `nack`.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+import structlog
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.annotations import KafkaMessage
+
+from shared.failpoints import failpoint
+from shared.messaging.batch import BatchProcessor
+from shared.settings import Settings
+
+__all__ = ["create_broker", "subscribe"]
+
+log = structlog.get_logger()
+
+_NACK_PAUSE_S = 1.0
+
+
+async def _raw(message: Any) -> Any:
+    return message.body
+
+
+def create_broker(settings: Settings) -> KafkaBroker:
+    return KafkaBroker(
+        settings.kafka_bootstrap,
+        client_id=f"kontor-{settings.service}",
+        graceful_timeout=settings.graceful_timeout_s,
+        logger=logging.getLogger("faststream"),
+        log_level=logging.DEBUG,
+        decoder=_raw,
+        allow_auto_create_topics=False,
+    )
+
+
+def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor) -> None:
+    """One subscriber, one consumer, one group for one topic."""
+    subscriber = broker.subscriber(
+        f"{settings.topic_prefix}{processor.consumer.topic.name}",
+        group_id=f"{settings.topic_prefix}{processor.name}",
+        batch=True,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        batch_timeout_ms=settings.batch_wait_ms,
+        max_records=settings.batch_max_records,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 4,
+        fetch_max_wait_ms=100,
+        no_reply=True,
+    )
+
+    async def settle(message: KafkaMessage) -> None:
+        try:
+            await processor.process(message.raw_message)
+            failpoint("consumer.before_ack")
+        except Exception:
+            log.exception("batch goes back to the topic", consumer=processor.name)
+            await asyncio.sleep(_NACK_PAUSE_S)
+            await message.nack()
+        else:
+            await message.ack()
+
+    subscriber(settle)

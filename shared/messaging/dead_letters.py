@@ -1,0 +1,68 @@
+"""Messages that can not be handled: kept with the reason, out of everybody's way.
+
+Each goes to the service's own `dead_letters` table, from which it can be replayed, and through
+the outbox to `<topic>.<group>.dlq`, where other tools can see it. Both are written in the
+transaction that claims the message, so its offset is never committed without them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shared.database import Tx, insert_rows
+from shared.messaging.message import Message
+from shared.messaging.outbox import add_raw, shard_of
+from shared.messaging.tables import dead_letters
+
+__all__ = ["bury", "dead_letter_topic"]
+
+_REASON_MAX_CHARS = 2_000
+
+
+def dead_letter_topic(topic: str, consumer: str) -> str:
+    return f"{topic}.{consumer}.dlq"
+
+
+async def bury(tx: Tx, consumer: str, messages: Sequence[Message], *, now: datetime) -> None:
+    await insert_rows(
+        tx,
+        dead_letters,
+        [
+            {
+                "consumer": consumer,
+                "event_id": message.event_id,
+                "key": message.key,
+                "topic": message.topic,
+                "partition": message.partition,
+                "position": message.offset,
+                "value": message.value,
+                "headers": dict(message.headers),
+                "reason": (message.broken or "")[:_REASON_MAX_CHARS],
+                "died_at": now,
+            }
+            for message in messages
+        ],
+        on_conflict="ON CONFLICT (consumer, event_id) DO NOTHING",
+    )
+    await add_raw(
+        tx,
+        [
+            {
+                "event_id": message.event_id,
+                "aggregatetype": dead_letter_topic(message.topic, consumer),
+                "aggregateid": message.key,
+                "type": message.headers.get("ce_type", ""),
+                "payload": message.value,
+                "headers": {
+                    **message.headers,
+                    "kontor_reason": (message.broken or "")[:_REASON_MAX_CHARS],
+                    "kontor_consumer": consumer,
+                    "kontor_topic": message.topic,
+                    "kontor_partition": str(message.partition),
+                    "kontor_offset": str(message.offset),
+                    "kontor_died_at": now.isoformat(),
+                },
+                "shard": shard_of(message.key),
+            }
+            for message in messages
+        ],
+    )

@@ -1,0 +1,133 @@
+"""From the outbox to Kafka: in order per key, nothing lost, whoever dies.
+
+One task per shard. It takes the shard's advisory lock, deletes up to a batch of rows by id, sends
+them, awaits every acknowledgement, and commits; any failure rolls back and the rows stay. This is
+the one place that awaits the network inside a transaction, and that transaction holds nothing but
+outbox rows. Never a cursor `id > last`: ids commit out of order, and rows would be lost.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.failpoints import failpoint
+from shared.messaging.outbox import SHARDS
+from shared.messaging.wakeup import Wakeup
+
+__all__ = ["Relay"]
+
+log = structlog.get_logger()
+
+_BATCH = 1_000
+_LOCK_CLASS = 0x0B0C  # advisory lock (class, shard), of this database only
+_TAKE = (
+    "DELETE FROM outbox WHERE id = ANY(ARRAY("
+    "SELECT id FROM outbox WHERE shard = $1 ORDER BY id LIMIT $2)) "
+    "RETURNING id, aggregatetype, aggregateid, payload, headers"
+)
+
+
+class Relay:
+    def __init__(self, database_url: str, bootstrap: str, prefix: str, wakeup: Wakeup) -> None:
+        self._url = database_url
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._wakeup = wakeup
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for shard in range(SHARDS):
+                group.create_task(self._run_shard(shard))
+
+    async def _run_shard(self, shard: int) -> None:
+        pause_s = 0.1
+        while True:
+            try:
+                async with _Connections(self._url, self._bootstrap) as (connection, producer):
+                    pause_s = 0.1
+
+                    async def drain(
+                        connection: Any = connection, producer: AIOKafkaProducer = producer
+                    ) -> bool:
+                        return await self._drain(connection, producer, shard)
+
+                    await self._wakeup.work(drain)
+            except (
+                OSError,
+                TimeoutError,
+                KafkaError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
+                # New connections: a producer that failed may still hold unsent records, and
+                # they must not overtake what is sent again.
+                log.warning("relay starts over", shard=shard, error=repr(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+
+    async def _drain(self, connection: Any, producer: AIOKafkaProducer, shard: int) -> bool:
+        """Move one batch; tells whether more may be waiting."""
+        async with connection.transaction():
+            if not await connection.fetchval(
+                "SELECT pg_try_advisory_xact_lock($1, $2)", _LOCK_CLASS, shard
+            ):
+                return False  # another relay has this shard; the fallback poll looks again
+            rows = await connection.fetch(_TAKE, shard, _BATCH)
+            if rows:
+                await self._send(producer, sorted(rows, key=lambda row: row["id"]))
+            failpoint("relay.before_commit")
+        return len(rows) == _BATCH
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
+        acknowledged = [
+            await producer.send(
+                f"{self._prefix}{row['aggregatetype']}",
+                row["payload"],
+                key=row["aggregateid"].encode(),
+                headers=[(k, v.encode()) for k, v in json.loads(row["headers"]).items()],
+            )
+            for row in rows
+        ]
+        # Not the bare gather: after a failure no send of this batch may still be under way
+        # when the next attempt begins.
+        results = await asyncio.gather(*acknowledged, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+
+class _Connections:
+    """One database connection and one idempotent producer, closed together."""
+
+    def __init__(self, database_url: str, bootstrap: str) -> None:
+        self._url = database_url
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            compression_type="lz4",
+            max_batch_size=256 * 1024,
+            request_timeout_ms=15_000,
+        )
+
+    async def __aenter__(self) -> tuple[Any, AIOKafkaProducer]:
+        self._connection = await asyncpg.connect(
+            self._url, timeout=5, server_settings={"application_name": "kontor relay"}
+        )
+        try:
+            await self._producer.start()
+        except BaseException:
+            self._connection.terminate()
+            raise
+        return self._connection, self._producer
+
+    async def __aexit__(self, *_: object) -> None:
+        self._connection.terminate()
+        await self._producer.stop()

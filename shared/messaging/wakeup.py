@@ -1,0 +1,82 @@
+"""A hint that there is work: within the process at once, between processes by NOTIFY.
+
+Only a hint: whoever waits also looks by itself once a second. NOTIFY runs on a connection of
+its own, many hints become one, and never inside a business transaction (it takes a global lock
+at commit: 10,200 -> 3,800 transactions per second).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+import structlog
+
+__all__ = ["FALLBACK_S", "Wakeup"]
+
+log = structlog.get_logger()
+
+FALLBACK_S = 1.0
+_CHANNEL = "kontor_work"
+
+
+class Wakeup:
+    """One per process and database."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._sleepers: set[asyncio.Event] = set()
+        self._hinted = asyncio.Event()
+
+    def hint(self) -> None:
+        """Say that a transaction has committed that may have left work to do."""
+        self._wake()
+        self._hinted.set()
+
+    def _wake(self) -> None:
+        for sleeper in self._sleepers:
+            sleeper.set()
+
+    async def work(self, task: Callable[[], Awaitable[bool]]) -> None:
+        """Run `task` again and again, until cancelled.
+
+        `task` is awaited; it returns whether there may be more to do right now. When not, it is
+        called again at the next hint or after `FALLBACK_S`.
+        """
+        sleeper = asyncio.Event()
+        self._sleepers.add(sleeper)
+        try:
+            while True:
+                sleeper.clear()
+                if await task():
+                    continue
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(sleeper.wait(), FALLBACK_S)
+        finally:
+            self._sleepers.discard(sleeper)
+
+    async def run(self) -> None:
+        """Pass hints on to other processes and take theirs, until cancelled."""
+        while True:
+            try:
+                await self._exchange()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("wake-up connection lost", error=str(error))
+                await asyncio.sleep(FALLBACK_S)
+
+    async def _exchange(self) -> None:
+        connection = await asyncpg.connect(self._url, timeout=5)
+        try:
+            own = connection.get_server_pid()
+
+            def received(_connection: object, pid: int, _channel: str, _payload: object) -> None:
+                if pid != own:
+                    self._wake()
+
+            await connection.add_listener(_CHANNEL, received)
+            while True:
+                await self._hinted.wait()
+                self._hinted.clear()
+                await connection.execute(f"NOTIFY {_CHANNEL}", timeout=5)
+        finally:
+            connection.terminate()

@@ -1,0 +1,115 @@
+"""From what is asked for to what it costs this buyer: tax treatment, VAT rates, totals.
+
+Subscriptions calls it for the preview and billing for the opening, with the same arguments, so
+the two can only differ when a fact has changed in between.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Protocol, Self
+
+from shared.invoicing import (
+    EU,
+    Basis,
+    Line,
+    TaxTreatment,
+    Totals,
+    VatRate,
+    price_invoice,
+    tax_treatment,
+    vat_percent,
+)
+
+__all__ = ["Buyer", "Item", "Quote", "Seller", "quote"]
+
+
+class Item(Protocol):
+    """What a line must know to be priced, in a request and in an invoice alike."""
+
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def unit_price(self) -> Decimal: ...
+    @property
+    def basis(self) -> Basis: ...
+    @property
+    def discount_percent(self) -> Decimal: ...
+    @property
+    def vat_category(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """`registrations`: countries where registered for VAT, home first."""
+
+    registrations: tuple[str, ...]
+    vat_rates: tuple[VatRate, ...]
+    rounding_minor: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """From the fields of a `settings.changed` event."""
+        return cls(
+            tuple(settings.registrations),
+            tuple(
+                VatRate(r.country, r.category, r.percent, r.valid_from, r.valid_to)
+                for r in settings.vat_rates
+            ),
+            settings.rounding_minor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    country: str
+    is_company: bool
+    vat_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`vat_percents` has one rate per item, in their order."""
+
+    treatment: TaxTreatment
+    vat_percents: tuple[Decimal, ...]
+    totals: Totals
+
+
+def quote(items: Sequence[Item], currency: str, *, seller: Seller, buyer: Buyer, on: date) -> Quote:
+    """Price items for a buyer with the VAT rates of day `on`.
+
+    Raises:
+        InvoicingError: a value is outside its limits, or there is no VAT rate for a category.
+    """
+    treatment = tax_treatment(seller.registrations, buyer.country, buyer.is_company, buyer.vat_id)
+    percents = tuple(_percents(items, treatment, seller, buyer, on))
+    totals = price_invoice(
+        [
+            Line(
+                quantity=item.quantity,
+                unit_price=item.unit_price,
+                basis=item.basis,
+                discount_percent=item.discount_percent,
+                vat_rate=percent,
+            )
+            for item, percent in zip(items, percents, strict=True)
+        ],
+        currency,
+        rounding_minor=seller.rounding_minor.get(currency, 1),
+    )
+    return Quote(treatment, percents, totals)
+
+
+def _percents(
+    items: Sequence[Item], treatment: TaxTreatment, seller: Seller, buyer: Buyer, on: date
+) -> Iterable[Decimal]:
+    if treatment != "standard":
+        return [Decimal(0)] * len(items)
+    # Where both are in the EU but not in one country, the seller's rate applies.
+    registered = seller.registrations
+    country = next(
+        c for c in registered if c == buyer.country or (buyer.country not in registered and c in EU)
+    )
+    return [vat_percent(seller.vat_rates, country, item.vat_category, on) for item in items]

@@ -1,0 +1,61 @@
+"""Settings from the environment.
+
+`KONTOR_<SERVICE>_<NAME>` wins over `KONTOR_<NAME>`; with `_FILE` behind the name the value is
+read from that file, so that a secret never has to stand in the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """What every service needs.
+
+    Attributes:
+        database_url: `postgresql://` address of this service's own database.
+        kafka_bootstrap: `host:port[,host:port]`.
+        topic_prefix: put before every topic and group; isolates installations and tests.
+        outbox_shards: how many relay tasks share the outbox; fixed once rows exist.
+        graceful_timeout_s: how long a stopping worker may finish its batch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    service: ClassVar[str]
+
+    database_url: str
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    topic_prefix: str = ""
+    partitions: int = 6
+    replication_factor: int = 1
+    database_pool_size: int = 10
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    batch_max_records: int = 500
+    batch_wait_ms: int = 10
+    session_timeout_ms: int = 6_000
+    graceful_timeout_s: float = 15.0
+    log_level: str = "INFO"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read every field of this class from the environment.
+
+        Raises:
+            pydantic.ValidationError: a value is missing or malformed.
+        """
+        values = {}
+        for field in cls.model_fields:
+            for name in (f"KONTOR_{cls.service}_{field}".upper(), f"KONTOR_{field}".upper()):
+                if name in environ:
+                    values[field] = environ[name]
+                    break
+                if f"{name}_FILE" in environ:
+                    values[field] = Path(environ[f"{name}_FILE"]).read_text("utf-8").strip()
+                    break
+        return cls.model_validate(values)
