@@ -25,10 +25,7 @@ from sqlalchemy import (
 
 from shared.database import Tx
 
-__all__ = ["claim_due", "due_work_columns", "due_work_index", "finish", "retry_at"]
-
-_FIRST_PAUSE = timedelta(seconds=2)
-_LONGEST_PAUSE = timedelta(hours=1)
+__all__ = ["claim_due", "due_work_columns", "due_work_index", "finish"]
 
 
 def due_work_columns() -> list[Column[Any]]:
@@ -74,8 +71,3 @@ async def finish(tx: Tx, table: Table, claimed: Any, **values: Any) -> bool:
         table.c.id == claimed.id, table.c.state == "due", table.c.attempts == claimed.attempts
     )
     return (await tx.execute(mine.values(**values))).rowcount == 1
-
-
-def retry_at(now: datetime, attempts: int) -> datetime:
-    """When to try again after `attempts` failures: 2 s, 4 s, 8 s ... at most an hour."""
-    return now + min(_FIRST_PAUSE * float(2 ** min(attempts - 1, 20)), _LONGEST_PAUSE)

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -43,58 +44,62 @@ class InputModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000)
 
 
+_Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
 class TransactionalRoute(APIRoute):
     """Runs the endpoint in a transaction, honours `Idempotency-Key`, repeats lost races."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = super().get_route_handler()
+    def get_route_handler(self) -> _Endpoint:
+        run = _read if set(self.methods or ()) <= {"GET", "HEAD"} else _write
+        return partial(run, super().get_route_handler())
 
-        async def read(request: Request) -> Response:
-            engine = request.app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
-            try:
-                async with engine.connect() as tx:
-                    request.state.call = await _call(request, tx)
-                    return await endpoint(request)
-            except Exception as error:
-                if is_transient(error):
-                    raise _unavailable(error) from error
+
+async def _read(endpoint: _Endpoint, request: Request) -> Response:
+    engine = request.app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as tx:
+            request.state.call = await _call(request, tx)
+            return await endpoint(request)
+    except Exception as error:
+        if is_transient(error):
+            raise _unavailable(error) from error
+        raise
+
+
+async def _write(endpoint: _Endpoint, request: Request) -> Response:
+    for attempt in range(1, _TRIES + 1):
+        try:
+            response = await _write_once(endpoint, request)
+            break
+        except Exception as error:
+            if not is_transient(error):
                 raise
+            if attempt == _TRIES or not serialization_failed(error):
+                raise _unavailable(error) from error
+            await asyncio.sleep(0.01 * attempt)
+    request.app.state.committed()
+    return response
 
-        async def write_once(request: Request) -> Response:
-            async with request.app.state.engine.begin() as tx:
-                request.state.call = call = await _call(request, tx)
-                key = request.headers.get("idempotency-key")
-                if key is None:
-                    return await endpoint(request)
-                client = call.caller.subject
-                body = await request.body()
-                asked = fingerprint(request.method, request.url.path, request.url.query, body)
-                stored = await begin(tx, client, key, asked)
-                if stored:
-                    headers = {**stored.headers, "idempotent-replayed": "true"}
-                    return Response(stored.body, stored.status, headers)
-                response = await endpoint(request)
-                answer = StoredAnswer(
-                    response.status_code, dict(response.headers), bytes(response.body)
-                )
-                await remember(tx, client, key, asked, answer, now=call.now)
-            return response
 
-        async def write(request: Request) -> Response:
-            for attempt in range(1, _TRIES + 1):
-                try:
-                    response = await write_once(request)
-                    break
-                except Exception as error:
-                    if not is_transient(error):
-                        raise
-                    if attempt == _TRIES or not serialization_failed(error):
-                        raise _unavailable(error) from error
-                    await asyncio.sleep(0.01 * attempt)
-            request.app.state.committed()
-            return response
-
-        return read if set(self.methods or ()) <= {"GET", "HEAD"} else write
+async def _write_once(endpoint: _Endpoint, request: Request) -> Response:
+    async with request.app.state.engine.begin() as tx:
+        request.state.call = call = await _call(request, tx)
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return await endpoint(request)
+        client = call.caller.subject
+        url = request.url
+        asked = fingerprint(request.method, url.path, url.query, await request.body())
+        stored = await begin(tx, client, key, asked)
+        if stored:
+            return Response(
+                stored.body, stored.status, {**stored.headers, "idempotent-replayed": "true"}
+            )
+        response = await endpoint(request)
+        answer = StoredAnswer(response.status_code, dict(response.headers), bytes(response.body))
+        await remember(tx, client, key, asked, answer, now=call.now)
+    return response
 
 
 async def _call(request: Request, tx: Any) -> Call:

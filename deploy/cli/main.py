@@ -35,9 +35,9 @@ def up(
     once: Annotated[bool, typer.Option(help="Stop when everything has been shown.")] = False,
 ) -> None:
     """Start PostgreSQL, Kafka, a mailbox and every service on this machine."""
-    from deploy.local.servers import ServerFailedError, StateInUseError  # noqa: PLC0415 - slow
-    from deploy.local.stack import running_stack  # noqa: PLC0415
-    from deploy.local.story import StoryFailed  # noqa: PLC0415
+    from deploy.local.servers import ServerFailedError, StateInUseError
+    from deploy.local.stack import running_stack
+    from deploy.local.story import StoryFailed
 
     # A terminated `kontor` cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
@@ -64,7 +64,7 @@ def up(
 @app.command()
 def reset(state: State = _STATE) -> None:
     """Delete all data of the embedded stack."""
-    from deploy.local.servers import StateInUseError, state_in_use  # noqa: PLC0415 - slow
+    from deploy.local.servers import StateInUseError, state_in_use
 
     try:
         with state_in_use(state):
@@ -79,7 +79,7 @@ def reset(state: State = _STATE) -> None:
 @app.command()
 def mailbox(state: State = _STATE) -> None:
     """List the mails that the embedded mailbox has received."""
-    from deploy.local.mailbox import read_mailbox  # noqa: PLC0415 - slow
+    from deploy.local.mailbox import read_mailbox
 
     for mail in read_mailbox(state / "mailbox"):
         subject, to = escape(str(mail.message["Subject"])), escape(str(mail.message["To"]))
@@ -87,8 +87,8 @@ def mailbox(state: State = _STATE) -> None:
 
 
 def _play(stack: Any, state: Path) -> None:
-    from deploy.local.seed import api, seed  # noqa: PLC0415 - slow
-    from deploy.local.story import Story  # noqa: PLC0415
+    from deploy.local.seed import api, seed
+    from deploy.local.story import Story
 
     with api(stack.url) as client:
         begun = time.monotonic()

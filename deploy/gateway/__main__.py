@@ -6,7 +6,8 @@ from deploy.gateway.app import Gateway
 from deploy.gateway.settings import GatewaySettings
 from deploy.services import SERVICES
 from shared.observability import setup_logging
-from shared.service import fast_runner, serve, stop_signal
+from shared.service import fast_runner, stop_signal
+from shared.serving import serve
 
 
 async def _run(settings: GatewaySettings) -> None:

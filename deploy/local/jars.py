@@ -30,8 +30,8 @@ def fetch_jars(folder: Path) -> None:
         RuntimeError: Maven Central does not have a jar, or its checksum differs.
     """
     # Costs 0.3 s, and only the first start needs it.
-    from jgo.env import EnvironmentBuilder, LinkStrategy  # noqa: PLC0415
-    from jgo.maven import MavenContext  # noqa: PLC0415
+    from jgo.env import EnvironmentBuilder, LinkStrategy
+    from jgo.maven import MavenContext
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix="fetching-") as scratch:

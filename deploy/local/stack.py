@@ -127,8 +127,8 @@ def environment(servers: Servers, state: Path, services: Mapping[str, object]) -
 
 def migrate(variables: Mapping[str, str]) -> None:
     """Bring all databases and topics up to date."""
-    from deploy.services import SERVICES  # noqa: PLC0415 - slow to import; the servers start first
-    from shared.service import migrate as migrate_one  # noqa: PLC0415
+    from deploy.services import SERVICES
+    from shared.service import migrate as migrate_one
 
     for service in SERVICES.values():
         asyncio.run(migrate_one(service, service.settings.load({**os.environ, **variables})))
@@ -174,6 +174,6 @@ def running_stack(state: Path, *, report: Report = quiet) -> Iterator[Stack]:
 
 
 def _service_names() -> dict[str, object]:
-    from deploy.services import SERVICES  # noqa: PLC0415 - see above
+    from deploy.services import SERVICES
 
     return dict(SERVICES)

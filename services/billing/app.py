@@ -2,26 +2,34 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
-from services.billing.api import router
 from services.billing.settings import BillingSettings
 from services.billing.subscribers import consumers
 from services.billing.use_cases.documents import draw_due_documents
-from shared.service import Service, Worker, api_of
+from shared.service import Service
 from shared.storage import DocumentStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.worker import Worker
 
 __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
-def build_api(settings: BillingSettings) -> FastAPI:
+def build_api(settings: BillingSettings) -> "FastAPI":
+    from services.billing.api import router
+    from shared.serving import api_of
+
     app = api_of(settings, [router])
     app.state.store = DocumentStore(settings.storage_url)
     return app
 
 
-def build_worker(settings: BillingSettings) -> Worker:
+def build_worker(settings: BillingSettings) -> "Worker":
+    from shared.worker import Worker
+
     store = DocumentStore(settings.storage_url)
     # Spawned, not forked: a fork would copy a running event loop and its connections.
     pool = ProcessPoolExecutor(settings.render_processes, mp_context=get_context("spawn"))
@@ -36,4 +44,4 @@ def build_worker(settings: BillingSettings) -> Worker:
     return worker
 
 
-SERVICE = Service(BillingSettings, build_api, build_worker)
+SERVICE = Service(BillingSettings, build_api, build_worker, jobs=("renderer",))

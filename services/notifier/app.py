@@ -1,23 +1,32 @@
 """Where the notifier is put together."""
 
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
-from services.notifier.api import router
 from services.notifier.mailer import Mailer
 from services.notifier.settings import NotifierSettings
 from services.notifier.subscribers import consumers
 from services.notifier.use_cases.sending import send_due_mails
-from shared.service import Service, Worker, api_of
+from shared.service import Service
 from shared.storage import DocumentStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.worker import Worker
 
 __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
-def build_api(settings: NotifierSettings) -> FastAPI:
+def build_api(settings: NotifierSettings) -> "FastAPI":
+    from services.notifier.api import router
+    from shared.serving import api_of
+
     return api_of(settings, [router])
 
 
-def build_worker(settings: NotifierSettings) -> Worker:
+def build_worker(settings: NotifierSettings) -> "Worker":
+    from shared.worker import Worker
+
     store = DocumentStore(settings.storage_url)
     mailer = Mailer(settings)
     worker = Worker(settings, consumers(settings.message_id_domain))
@@ -31,4 +40,4 @@ def build_worker(settings: NotifierSettings) -> Worker:
     return worker
 
 
-SERVICE = Service(NotifierSettings, build_api, build_worker)
+SERVICE = Service(NotifierSettings, build_api, build_worker, jobs=("sender",))

@@ -1,20 +1,29 @@
 """Where the subscriptions service is put together."""
 
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
-from services.subscriptions.api import router
 from services.subscriptions.settings import SubscriptionsSettings
 from services.subscriptions.subscribers import consumers
-from shared.service import Service, Worker, api_of
+from shared.service import Service
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.worker import Worker
 
 __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
-def build_api(settings: SubscriptionsSettings) -> FastAPI:
+def build_api(settings: SubscriptionsSettings) -> "FastAPI":
+    from services.subscriptions.api import router
+    from shared.serving import api_of
+
     return api_of(settings, [router])
 
 
-def build_worker(settings: SubscriptionsSettings) -> Worker:
+def build_worker(settings: SubscriptionsSettings) -> "Worker":
+    from shared.worker import Worker
+
     return Worker(settings, consumers())
 
 

@@ -109,8 +109,8 @@ class BatchProcessor:
         if messages:
             await self._settle_patiently(messages)
 
-    async def release_parked(self, *, limit: int = 100) -> int:
-        """Try what is parked and due again; returns how many keys were tried."""
+    async def release_parked(self, *, limit: int = 100) -> bool:
+        """Try what is parked and due again; tells whether there was any."""
         async with self.engine.connect() as tx:
             keys = await parking.due_keys(tx, self.name, now=self.clock(), limit=limit)
         for key in keys:
@@ -131,7 +131,7 @@ class BatchProcessor:
                     for row in rows
                 ]
             )
-        return len(keys)
+        return bool(keys)
 
     async def _settle_patiently(self, messages: _Run) -> None:
         loop = asyncio.get_running_loop()

@@ -40,8 +40,8 @@ class Wakeup:
     async def work(self, task: Callable[[], Awaitable[bool]]) -> None:
         """Run `task` again and again, until cancelled.
 
-        `task` is awaited; it returns whether there may be more to do right now. When not, it is
-        called again at the next hint or after `FALLBACK_S`.
+        `task` tells whether it had something to do. When not, it is called again at the next
+        hint or after `FALLBACK_S`.
         """
         sleeper = asyncio.Event()
         self._sleepers.add(sleeper)

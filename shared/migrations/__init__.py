@@ -16,7 +16,7 @@ def configure(service: str, database_url: str) -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent))
     versions = _ROOT / "services" / service / "migrations"
     config.set_main_option("version_locations", str(versions))
-    config.set_main_option("version_path_separator", "newline")
+    config.set_main_option("path_separator", "newline")
     config.attributes["database_url"] = database_url
     config.attributes["metadata"] = import_module(f"services.{service}.tables").metadata
     return config

@@ -21,9 +21,10 @@ from services.billing.documents.render import render_invoice
 from services.billing.domain.invoice import Invoice, InvoiceLine
 from services.billing.domain.texts import tax_note
 from shared.clock import Clock, NewId
-from shared.due_work import claim_due, finish, retry_at
+from shared.due_work import claim_due, finish
 from shared.events.billing import InvoiceDocumentStored
 from shared.messaging.outbox import publish
+from shared.retries import retry_at
 from shared.storage import DocumentStore
 
 __all__ = ["draw_due_documents", "invoice_document"]
@@ -38,7 +39,7 @@ _ATTEMPTS_MAX = 12
 async def draw_due_documents(
     engine: AsyncEngine, store: DocumentStore, pool: Executor, *, clock: Clock, new_id: NewId
 ) -> bool:
-    """Draw and store a batch of documents; tells whether more may be due."""
+    """Draw and store a batch of documents; tells whether there were any."""
     async with engine.begin() as tx:
         claimed = await claim_due(tx, tables.documents, now=clock(), limit=_LIMIT, lease=_LEASE)
         invoices = {
@@ -51,7 +52,7 @@ async def draw_due_documents(
             for row in claimed
         )
     )
-    return len(claimed) == _LIMIT
+    return bool(claimed)
 
 
 async def _draw(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.due_work import retry_at
+from shared.retries import retry_at
 
 __all__ = ["ATTEMPTS_MAX", "Outcome", "SendFailure", "after_failure"]
 

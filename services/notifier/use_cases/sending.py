@@ -40,7 +40,7 @@ async def send_due_mails(
     clock: Clock,
     new_id: NewId,
 ) -> bool:
-    """Send a batch of mails, all at the same time; tells whether more may be due."""
+    """Send a batch of mails, all at the same time; tells whether there were any."""
     async with engine.begin() as tx:
         claimed = await claim_due(
             tx, tables.deliveries, now=clock(), limit=settings.send_at_once, lease=_LEASE
@@ -70,7 +70,7 @@ async def send_due_mails(
         await _finish(engine, row, recipient, message, failure, now=clock(), new_id=new_id)
 
     await asyncio.gather(*(send(row) for row in claimed))
-    return len(claimed) == settings.send_at_once
+    return bool(claimed)
 
 
 def _recipient(customer: Any) -> str:

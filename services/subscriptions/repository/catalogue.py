@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
 from services.subscriptions.domain.catalogue import Catalogue, Offering, Price
@@ -32,7 +33,7 @@ async def get_catalogue(tx: Tx, *, with_prices: bool = True) -> Catalogue:
         return Catalogue(offerings)
     newest = (
         select(t.prices)
-        .distinct(t.prices.c.product_id, t.prices.c.currency, t.prices.c.cycle)
+        .ext(distinct_on(t.prices.c.product_id, t.prices.c.currency, t.prices.c.cycle))
         .order_by(
             t.prices.c.product_id,
             t.prices.c.currency,

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
 from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
@@ -105,7 +106,7 @@ async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Sub
     s = t.subscriptions
     query = (
         select(s)
-        .distinct(s.c.customer_id, s.c.product_id)
+        .ext(distinct_on(s.c.customer_id, s.c.product_id))
         .where(s.c.customer_id.in_(list(customer_ids)))
         .order_by(
             s.c.customer_id,

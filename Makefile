@@ -1,0 +1,57 @@
+# Kontor: `make run` plays the main job, `make test` checks everything. Each installs what it needs.
+
+STATE := .kontor
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv || echo $(STATE)/uv/bin/uv)
+# An interpreter is what the machine has, never a download; links between file systems fail.
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+WORKERS ?= 2
+
+.PHONY: help install run test check lint bench soak reset lock contracts clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(VENV)/installed ## Install the pinned dependencies into .venv.
+
+$(STATE)/uv/bin/uv:
+	python3 -m venv $(STATE)/uv
+	$(STATE)/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/installed: requirements.lock pyproject.toml $(if $(findstring /,$(UV)),$(UV))
+	test -x $(BIN)/python || $(UV) venv --quiet --python python3 $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+run: install ## Start everything on this machine, play the main job, stay up.
+	@$(BIN)/kontor up --demo
+
+test: lint ## Lint, types, import rules, and all tests.
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check: lint ## Lint, types, import rules, and the tests that need no servers.
+	KONTOR_TEST_SERVERS=none $(BIN)/pytest tests/unit tests/contracts
+
+contracts: install ## Write the OpenAPI and AsyncAPI documents anew.
+	$(BIN)/python -m deploy.contracts
+
+lock: install ## Pin the newest allowed versions of all dependencies.
+	$(UV) pip compile --quiet --upgrade pyproject.toml --group dev --group local \
+		--universal --python-version 3.11 --generate-hashes --output-file requirements.lock
+
+reset: install ## Delete the data of the embedded stack.
+	$(BIN)/kontor reset
+
+clean: ## Delete everything that was installed or stored.
+	rm -rf $(VENV) $(STATE)

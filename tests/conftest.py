@@ -1,0 +1,69 @@
+"""Servers once per run, databases cloned per module, topics under a prefix per module.
+
+With pytest-xdist the controller starts the servers and hands their addresses to the workers.
+`KONTOR_TEST_SERVERS=containers` takes them from testcontainers instead.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.servers import TestServers, clone_databases, drop_databases, test_servers
+from tests.system import System
+
+_ROOT = Path(__file__).parent.parent
+_servers = pytest.StashKey[TestServers]()
+_running = pytest.StashKey[AbstractContextManager[TestServers]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers, unless this is a worker or only collects."""
+    given = getattr(config, "workerinput", {}).get("servers")
+    if given:
+        config.stash[_servers] = TestServers(**json.loads(given))
+    elif not config.option.collectonly and os.environ.get("KONTOR_TEST_SERVERS") != "none":
+        state = _ROOT / ".kontor" / "test"
+        config.stash[_running] = running = test_servers(state)
+        config.stash[_servers] = running.__enter__()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if running := config.stash.get(_running, None):
+        running.__exit__(None, None, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called in the controller of pytest-xdist for each worker."""
+    node.workerinput["servers"] = node.config.stash[_servers].to_json()
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> TestServers:
+    return request.config.stash[_servers]
+
+
+@pytest.fixture(scope="module")
+def databases(servers: TestServers) -> Iterator[dict[str, str]]:
+    """An empty, migrated database per service: name -> address."""
+    suffix = uuid4().hex[:12]
+    urls = asyncio.run(clone_databases(servers, suffix))
+    yield urls
+    asyncio.run(drop_databases(servers, suffix))
+
+
+@pytest.fixture(scope="module")
+async def system(
+    servers: TestServers, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    """All services in this process, on databases and topics of this module's own."""
+    folder = tmp_path_factory.mktemp("documents")
+    async with System(servers, databases, folder) as running:
+        yield running
