@@ -9,6 +9,8 @@ UV := $(shell command -v uv || echo $(STATE)/uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 WORKERS ?= 2
+# Options for `make run`, such as ARGS=--once.
+ARGS ?=
 
 .PHONY: help install run test check lint bench soak reset lock contracts clean
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ $(VENV)/installed: requirements.lock pyproject.toml $(if $(findstring /,$(UV)),$
 	touch $@
 
 run: install ## Start everything on this machine, play the main job, stay up.
-	@$(BIN)/kontor up --demo
+	@$(BIN)/kontor up --demo $(ARGS)
 
 test: lint ## Lint, types, import rules, and all tests.
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile

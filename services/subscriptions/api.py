@@ -6,8 +6,9 @@ from fastapi import Query, Response
 from services.subscriptions import repository, schemas
 from services.subscriptions.domain.catalogue import Catalogue, Offering
 from services.subscriptions.domain.subscription import Subscription
-from services.subscriptions.use_cases import actions, catalogue
-from services.subscriptions.use_cases.actions import ActionItem, ActionResult, PricedCard
+from services.subscriptions.use_cases import actions, catalogue, options
+from services.subscriptions.use_cases.actions import ActionItem, ActionResult
+from services.subscriptions.use_cases.options import PricedCard
 from shared.auth import Call, access
 from shared.errors import NotFound
 from shared.http import new_router
@@ -60,7 +61,7 @@ async def get_plan_options(
     customer_id: UUID, call: Annotated[Call, access("subscriptions:read")]
 ) -> schemas.CardsOut:
     """The plans with exactly the actions possible now, each with the amount to pay."""
-    found = await actions.list_options(call.tx, customer_id, "plan", now=call.now)
+    found = await options.list_options(call.tx, customer_id, "plan", now=call.now)
     return schemas.CardsOut(items=[_card(card) for card in found])
 
 
@@ -69,7 +70,7 @@ async def get_module_options(
     customer_id: UUID, call: Annotated[Call, access("subscriptions:read")]
 ) -> schemas.CardsOut:
     """The modules with exactly the actions possible now, each with the amount to pay."""
-    found = await actions.list_options(call.tx, customer_id, "module", now=call.now)
+    found = await options.list_options(call.tx, customer_id, "module", now=call.now)
     return schemas.CardsOut(items=[_card(card) for card in found])
 
 

@@ -44,6 +44,7 @@ INVOICE = InvoiceMail(
     language="de",
     countries=("CH",),
     seller_name="Musterfirma",
+    payee="Musterfirma Software AG",
     reply_contact="fragen@example.com",
     buyer_name="Musterhotel AG",
     number="INV-2026-0117",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.errors import Conflict, InputInvalid
 from shared.events.billing import SettingsChanged
-from shared.events.subscriptions import InvoiceRequested, RequestedLine
+from shared.events.subscriptions import InvoiceRequested
 from shared.invoicing import Basis, TaxTreatment
 from shared.money import Money
 from shared.periods import Period
@@ -145,7 +145,7 @@ def quote_request(
         AmountChanged: the total is not the one that was shown.
     """
     priced = quote(
-        [_Item(line) for line in request.lines],
+        request.lines,
         request.currency,
         seller=Seller.of(settings),
         buyer=Buyer(customer["country"], bool(customer["company_name"]), customer["vat_id"]),
@@ -155,19 +155,6 @@ def quote_request(
     if total != request.expected_total:
         raise AmountChanged(f"expected {request.expected_total}, but the total is {total}")
     return priced
-
-
-class _Item:
-    """A requested line as `quote` reads it."""
-
-    __slots__ = ("basis", "discount_percent", "quantity", "unit_price", "vat_category")
-
-    def __init__(self, line: RequestedLine) -> None:
-        self.quantity = line.quantity
-        self.unit_price = line.unit_price
-        self.basis = line.basis
-        self.discount_percent = line.discount_percent
-        self.vat_category = line.vat_category
 
 
 def open_requested(

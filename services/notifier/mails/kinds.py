@@ -41,6 +41,7 @@ class InvoiceMail(MailContent):
     open: Money
     invoice_date: date
     due_date: date
+    payee: str  # the account holder's name, which banks compare with the IBAN's
     iban: str | None = None
     payment_reference: str | None = None  # as on the invoice's slip; else its number is named
 

@@ -102,6 +102,7 @@ async def _build(
         open=invoice.open_amount,
         invoice_date=invoice.invoice_date,
         due_date=invoice.due_date,
+        payee=seller.company_name,
         iban=seller.iban or None,
     )
     envelope = Envelope(

@@ -1,8 +1,15 @@
 """Words of subscriptions on invoices, in the customer's language."""
 
-from services.subscriptions.domain.catalogue import Cycle
+from services.subscriptions.domain.catalogue import Cycle, Kind
 
-__all__ = ["line_description"]
+__all__ = ["line_description", "line_title"]
+
+_TITLES: dict[str, dict[Kind, str]] = {
+    "en": {"plan": "{} plan", "module": "{} module"},
+    "de": {"plan": "Plan {}", "module": "Modul {}"},
+    "fr": {"plan": "Plan {}", "module": "Module {}"},
+    "it": {"plan": "Piano {}", "module": "Modulo {}"},
+}
 
 _DESCRIPTIONS: dict[str, dict[Cycle, str]] = {
     "en": {
@@ -26,6 +33,10 @@ _DESCRIPTIONS: dict[str, dict[Cycle, str]] = {
         "once": "Pagamento unico",
     },
 }
+
+
+def line_title(kind: Kind, name: str, language: str) -> str:
+    return _TITLES.get(language, _TITLES["en"])[kind].format(name)
 
 
 def line_description(cycle: Cycle, language: str) -> str:

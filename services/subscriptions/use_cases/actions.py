@@ -1,6 +1,6 @@
-"""What a customer's cards offer, and doing it."""
+"""Doing what a customer's cards offer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,16 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
-from services.subscriptions.domain.cards import Action, ActionName, Card, cards
+from services.subscriptions.domain.cards import Action, ActionName, Card
 from services.subscriptions.domain.catalogue import Cycle, Kind, Price
 from services.subscriptions.domain.subscription import Offer, Subscription, activate_free, book
-from services.subscriptions.domain.texts import line_description
+from services.subscriptions.domain.texts import line_description, line_title
 from services.subscriptions.use_cases.entitlements import refresh_entitlements
+from services.subscriptions.use_cases.options import customer_cards, preview_total
 from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import Conflict, InputInvalid, NotFound
 from shared.events import Event
-from shared.events.billing import SettingsChanged
 from shared.events.subscriptions import (
     InvoiceRequested,
     Product,
@@ -27,15 +27,10 @@ from shared.events.subscriptions import (
 )
 from shared.messaging.outbox import publish
 from shared.money import Money
-from shared.periods import local_date
-from shared.quotes import Buyer, Quote, Seller, quote
 
 __all__ = [
     "ActionItem",
     "ActionResult",
-    "PricedAction",
-    "PricedCard",
-    "list_options",
     "take_actions",
 ]
 
@@ -58,49 +53,6 @@ class ActionResult:
     amount: Money | None
 
 
-@dataclass(frozen=True, slots=True)
-class PricedAction:
-    action: Action
-    amount: Money | None
-
-
-@dataclass(frozen=True, slots=True)
-class PricedCard:
-    card: Card
-    actions: tuple[PricedAction, ...]
-    offer: Any = None
-
-
-async def list_options(tx: Tx, customer_id: UUID, kind: Kind, *, now: datetime) -> list[PricedCard]:
-    """The cards of all plans or modules, each action with the amount to pay.
-
-    Raises:
-        NotFound: there is no such customer, or it has not arrived here yet.
-    """
-    customer = (await repository.get_customers(tx, [customer_id])).get(customer_id)
-    if customer is None:
-        raise NotFound("customer", customer_id)
-    seller = await repository.get_seller(tx)
-    found = await _cards(tx, customer, kind)
-    offers = await repository.get_offers(tx, [c.subscription.id for c in found if c.subscription])
-    return [
-        PricedCard(
-            card,
-            tuple(
-                PricedAction(
-                    action,
-                    _total(_preview([action.price], customer, seller, now), customer)
-                    if action.price and seller
-                    else None,
-                )
-                for action in card.actions
-            ),
-            offers.get(card.subscription.id) if card.subscription else None,
-        )
-        for card in found
-    ]
-
-
 async def take_actions(
     tx: Tx,
     customer_id: UUID,
@@ -120,7 +72,7 @@ async def take_actions(
     customer = (await repository.lock_customers(tx, [customer_id])).get(customer_id)
     if customer is None:
         raise NotFound("customer", customer_id)
-    chosen = _choose(await _cards(tx, customer, kind), kind, items)
+    chosen = _choose(await customer_cards(tx, customer, kind), kind, items)
     free = [card for card, action in chosen if action.name == "activate_free"]
     to_pay = [(card, action.price) for card, action in chosen if action.price]
 
@@ -143,18 +95,6 @@ async def take_actions(
     if free:
         await refresh_entitlements(tx, [customer_id], now=now, new_id=new_id)
     return result
-
-
-async def _cards(tx: Tx, customer: Any, kind: Kind) -> list[Card]:
-    catalogue = await repository.get_catalogue(tx)
-    subscriptions = await repository.get_subscriptions_of(tx, [customer.id])
-    return cards(
-        kind,
-        catalogue,
-        subscriptions,
-        currency=customer.currency,
-        can_book=customer.status == "active",
-    )
 
 
 def _choose(
@@ -192,7 +132,7 @@ async def _book(
     seller = await repository.get_seller(tx)
     if seller is None:
         raise Conflict("settings_missing", "The seller's settings have not been saved yet.")
-    total = _total(_preview([price for _, price in to_pay], customer, seller, now), customer)
+    total = preview_total([price for _, price in to_pay], customer, seller, now)
     if expected_total is not None and expected_total != total:
         raise Conflict(
             "amount_changed",
@@ -219,16 +159,16 @@ async def _book(
         now=now,
     )
     await repository.add_offers(tx, [offer for _, offer in booked], now=now)
-    names = [card.offering.name_in(customer.language) for card, _ in to_pay]
+    titles = [_title(card, customer.language) for card, _ in to_pay]
     request = InvoiceRequested(
         customer_id=customer.id,
         request_id=request_id,
         reason="booking",
-        title=" + ".join(names),
+        title=" + ".join(titles),
         currency=customer.currency,
         lines=tuple(
-            _requested_line(subscription.id, name, price, customer.language)
-            for (subscription, _), name, (_, price) in zip(booked, names, to_pay, strict=True)
+            _requested_line(subscription.id, title, price, customer.language)
+            for (subscription, _), title, (_, price) in zip(booked, titles, to_pay, strict=True)
         ),
         expected_total=total,
     )
@@ -264,35 +204,16 @@ async def _save(tx: Tx, changes: Sequence[tuple[Subscription, bool]], *, now: da
     await repository.save_subscriptions(tx, [s for s, new in changes if not new], now=now)
 
 
-@dataclass(frozen=True, slots=True)
-class _PricedItem:
-    unit_price: Decimal
-    basis: Any
-    vat_category: str
-    quantity: Decimal = Decimal(1)
-    discount_percent: Decimal = Decimal(0)
+def _title(card: Card, language: str) -> str:
+    return line_title(card.offering.kind, card.offering.name_in(language), language)
 
 
-def _preview(
-    prices: Iterable[Price], customer: Any, seller: SettingsChanged, now: datetime
-) -> Quote:
-    return quote(
-        [_PricedItem(p.unit_price or Decimal(0), p.basis, p.vat_category) for p in prices],
-        customer.currency,
-        seller=Seller.of(seller),
-        buyer=Buyer(customer.country, customer.is_company, customer.vat_id),
-        on=local_date(now, seller.time_zone),
-    )
-
-
-def _total(priced: Quote, customer: Any) -> Money:
-    return Money(priced.totals.total_minor, customer.currency)
-
-
-def _requested_line(subscription_id: UUID, name: str, price: Price, language: str) -> RequestedLine:
+def _requested_line(
+    subscription_id: UUID, title: str, price: Price, language: str
+) -> RequestedLine:
     return RequestedLine(
         subscription_id=subscription_id,
-        title=name,
+        title=title,
         description=line_description(price.cycle, language),
         unit_price=price.unit_price or Decimal(0),
         basis=price.basis,
