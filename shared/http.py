@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 BODY_MAX_BYTES = 1024 * 1024
 _TRIES = 3
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,6 +43,27 @@ class InputModel(BaseModel):
     """Base of request bodies: what is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=10_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        if field := _unstorable(data, ""):
+            raise InputInvalid(field, "must not contain NUL or unpaired surrogate characters")
+        return data
+
+
+def _unstorable(data: Any, path: str) -> str | None:
+    """The path of the first text that PostgreSQL cannot store, if there is one."""
+    if isinstance(data, str):
+        return path or "body" if _UNSTORABLE.search(data) else None
+    items = (
+        ((f"{path}.{key}" if path else str(key), value) for key, value in data.items())
+        if isinstance(data, dict)
+        else ((f"{path}[{index}]", value) for index, value in enumerate(data))
+        if isinstance(data, list)
+        else ()
+    )
+    return next((found for key, value in items if (found := _unstorable(value, key))), None)
 
 
 _Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]

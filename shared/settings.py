@@ -21,7 +21,8 @@ class Settings(BaseModel):
         database_url: `postgresql://` address of this service's own database.
         kafka_bootstrap: `host:port[,host:port]`.
         topic_prefix: put before every topic and group; isolates installations and tests.
-        outbox_shards: how many relay tasks share the outbox; fixed once rows exist.
+        relay_tasks: how many tasks of one process share the outbox, each with a database
+            connection and a producer of its own.
         graceful_timeout_s: how long a stopping worker may finish its batch.
     """
 
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     database_pool_size: int = 10
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    relay_tasks: int = 2
     batch_max_records: int = 500
     batch_wait_ms: int = 10
     session_timeout_ms: int = 6_000

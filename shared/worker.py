@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.database import create_engine
+from shared.housekeeping import keep_house
 from shared.messaging.batch import BatchProcessor, Consumer
 from shared.messaging.consumer import create_broker, subscribe
 from shared.messaging.relay import Relay
@@ -74,11 +75,10 @@ async def run_worker(worker: Worker, roles: Sequence[str], stop: asyncio.Event) 
     jobs: list[Job] = [processor.release_parked for processor in processors]
     jobs += [job for role in roles for job in worker.jobs.get(role, ())]
     running = [wakeup.run(), *(wakeup.work(_lasting(worker, job)) for job in jobs)]
+    if processors:
+        running.append(keep_house(worker.engine, clock=worker.clock))
     if "relay" in roles:
-        relay = Relay(
-            settings.database_url, settings.kafka_bootstrap, settings.topic_prefix, wakeup
-        )
-        running.append(relay.run())
+        running.append(Relay(settings, wakeup).run())
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part) for part in running]
         if processors:

@@ -39,8 +39,10 @@ def up(
     from deploy.local.stack import running_stack
     from deploy.local.story import StoryFailed
 
-    # A terminated `kontor` cleans up as an interrupted one does.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # A terminated `kontor` cleans up as an interrupted one does, also where the shell that put it
+    # into the background made it ignore both.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.default_int_handler)
     started = time.monotonic()
     progress = _Progress()
     try:

@@ -199,6 +199,7 @@ class BatchProcessor:
                 tx, [m for m in todo if not m.broken], behind=not messages[0].row_id, now=now
             )
             await self._keep_waiting(tx, messages, waiting, now=now)
+            await parking.wake(tx, {m.key for m in todo} - {m.key for m in waiting}, now=now)
             failpoint("batch.before_commit")
         failpoint("batch.after_commit")
         self.committed()

@@ -10,7 +10,7 @@ from shared.database import Tx, insert_rows
 from shared.messaging.message import Message
 from shared.messaging.tables import parked_messages
 
-__all__ = ["due_keys", "park", "parked_keys", "parked_run", "postpone", "unpark"]
+__all__ = ["due_keys", "park", "parked_keys", "parked_run", "postpone", "unpark", "wake"]
 
 _RETRY = timedelta(milliseconds=250)
 _RETRY_MAX = timedelta(seconds=10)
@@ -69,6 +69,18 @@ async def parked_run(tx: Tx, consumer: str, key: str, *, limit: int) -> Sequence
 
 async def unpark(tx: Tx, row_ids: Collection[int]) -> None:
     await tx.execute(delete(_table).where(_table.c.id.in_(row_ids)))
+
+
+async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> None:
+    """What waits under these keys, for whichever consumer, is due now: something has come."""
+    await tx.execute(
+        text(
+            "UPDATE parked_messages SET next_at = :now WHERE id IN ("
+            "SELECT id FROM parked_messages WHERE next_at > :now AND key = ANY(:keys) "
+            "FOR UPDATE SKIP LOCKED)"
+        ),
+        {"now": now, "keys": list(keys)},
+    )
 
 
 async def postpone(tx: Tx, consumer: str, keys: Collection[str], *, now: datetime) -> None:

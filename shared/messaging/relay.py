@@ -1,15 +1,16 @@
 """From the outbox to Kafka: in order per key, nothing lost, whoever dies.
 
-One task per shard. It takes the shard's advisory lock, deletes up to a batch of rows by id, sends
-them, awaits every acknowledgement, and commits; any failure rolls back and the rows stay. This is
-the one place that awaits the network inside a transaction, and that transaction holds nothing but
-outbox rows. Never a cursor `id > last`: ids commit out of order, and rows would be lost.
+A task serves one or more shards, in turn. It takes a shard's advisory lock, deletes up to a batch
+of rows by id, sends them, awaits every acknowledgement, and commits; any failure rolls back and the
+rows stay. This is the one place that awaits the network inside a transaction, and that transaction
+holds nothing but outbox rows. Never a cursor `id > last`: ids commit out of order, rows get lost.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
 import asyncpg
 import structlog
@@ -19,6 +20,7 @@ from aiokafka.errors import KafkaError
 from shared.failpoints import failpoint
 from shared.messaging.outbox import SHARDS
 from shared.messaging.wakeup import Wakeup
+from shared.settings import Settings
 
 __all__ = ["Relay"]
 
@@ -34,30 +36,23 @@ _TAKE = (
 
 
 class Relay:
-    def __init__(self, database_url: str, bootstrap: str, prefix: str, wakeup: Wakeup) -> None:
-        self._url = database_url
-        self._bootstrap = bootstrap
-        self._prefix = prefix
+    def __init__(self, settings: Settings, wakeup: Wakeup) -> None:
+        self._settings = settings
         self._wakeup = wakeup
 
     async def run(self) -> None:
+        tasks = self._settings.relay_tasks
         async with asyncio.TaskGroup() as group:
-            for shard in range(SHARDS):
-                group.create_task(self._run_shard(shard))
+            for first in range(min(tasks, SHARDS)):
+                group.create_task(self._run_shards(range(first, SHARDS, tasks)))
 
-    async def _run_shard(self, shard: int) -> None:
+    async def _run_shards(self, shards: Sequence[int]) -> None:
         pause_s = 0.1
         while True:
             try:
-                async with _Connections(self._url, self._bootstrap) as (connection, producer):
+                async with _Connections(self._settings) as connections:
                     pause_s = 0.1
-
-                    async def drain(
-                        connection: Any = connection, producer: AIOKafkaProducer = producer
-                    ) -> bool:
-                        return await self._drain(connection, producer, shard)
-
-                    await self._wakeup.work(drain)
+                    await self._wakeup.work(partial(self._drain_all, connections, shards))
             except (
                 OSError,
                 TimeoutError,
@@ -67,12 +62,18 @@ class Relay:
             ) as error:
                 # New connections: a producer that failed may still hold unsent records, and
                 # they must not overtake what is sent again.
-                log.warning("relay starts over", shard=shard, error=repr(error))
+                log.warning("relay starts over", shards=list(shards), error=repr(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
 
+    async def _drain_all(self, connections: "_Connections", shards: Sequence[int]) -> bool:
+        """Move a batch of each shard; tells whether more may be waiting."""
+        moved = [
+            await self._drain(connections.database, connections.producer, shard) for shard in shards
+        ]
+        return any(moved)
+
     async def _drain(self, connection: Any, producer: AIOKafkaProducer, shard: int) -> bool:
-        """Move one batch; tells whether more may be waiting."""
         async with connection.transaction():
             if not await connection.fetchval(
                 "SELECT pg_try_advisory_xact_lock($1, $2)", _LOCK_CLASS, shard
@@ -81,13 +82,13 @@ class Relay:
             rows = await connection.fetch(_TAKE, shard, _BATCH)
             if rows:
                 await self._send(producer, sorted(rows, key=lambda row: row["id"]))
-            failpoint("relay.before_commit")
+                failpoint("relay.before_commit")
         return len(rows) == _BATCH
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
         acknowledged = [
             await producer.send(
-                f"{self._prefix}{row['aggregatetype']}",
+                f"{self._settings.topic_prefix}{row['aggregatetype']}",
                 row["payload"],
                 key=row["aggregateid"].encode(),
                 headers=[(k, v.encode()) for k, v in json.loads(row["headers"]).items()],
@@ -105,10 +106,12 @@ class Relay:
 class _Connections:
     """One database connection and one idempotent producer, closed together."""
 
-    def __init__(self, database_url: str, bootstrap: str) -> None:
-        self._url = database_url
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+    database: Any
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.database_url
+        self.producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap,
             acks="all",
             enable_idempotence=True,
             linger_ms=2,
@@ -117,17 +120,17 @@ class _Connections:
             request_timeout_ms=15_000,
         )
 
-    async def __aenter__(self) -> tuple[Any, AIOKafkaProducer]:
-        self._connection = await asyncpg.connect(
+    async def __aenter__(self) -> Self:
+        self.database = await asyncpg.connect(
             self._url, timeout=5, server_settings={"application_name": "kontor relay"}
         )
         try:
-            await self._producer.start()
+            await self.producer.start()
         except BaseException:
-            self._connection.terminate()
+            self.database.terminate()
             raise
-        return self._connection, self._producer
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._connection.terminate()
-        await self._producer.stop()
+        self.database.terminate()
+        await self.producer.stop()

@@ -61,7 +61,7 @@ parked_messages = Table(
     Column("parked_at", DateTime(timezone=True), nullable=False),
     Column("next_at", DateTime(timezone=True), nullable=False),
     Index("uq_parked_messages_consumer_event_id", "consumer", "event_id", unique=True),
-    Index("ix_parked_messages_consumer_key", "consumer", "key"),
+    Index("ix_parked_messages_key_consumer", "key", "consumer"),
     Index("ix_parked_messages_consumer_next_at_id", "consumer", "next_at", "id"),
 )
 

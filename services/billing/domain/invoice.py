@@ -177,7 +177,7 @@ def open_requested(
         request_id=request.request_id,
         number=number,
         state=InvoiceState.PAID if nothing_to_pay else InvoiceState.OPEN,
-        version=1,
+        version=2 if nothing_to_pay else 1,
         title=request.title,
         currency=request.currency,
         language=customer["language"],
