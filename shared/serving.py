@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from shared.database import create_engine
+from shared.failures_api import failures_router
 from shared.http import create_api
 from shared.messaging.wakeup import Wakeup
 from shared.settings import Settings
@@ -20,7 +21,7 @@ def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     wakeup = Wakeup(settings.database_url)
     return create_api(
         settings.service,
-        routers,
+        [*routers, failures_router(settings.service)],
         create_engine(settings.database_url, settings.database_pool_size),
         committed=wakeup.hint,
         background=[wakeup.run],

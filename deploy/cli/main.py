@@ -11,15 +11,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.cli import failures
+from deploy.cli.state import STATE, State
+
 app = typer.Typer(
     help="Kontor: self-hosted subscription billing.", no_args_is_help=True, add_completion=False
 )
 console = Console(highlight=False)
 
-State = Annotated[
-    Path, typer.Option(envvar="KONTOR_STATE", help="Where servers and documents are kept.")
-]
-_STATE = Path(".kontor/data")
+
+app.add_typer(failures.app, name="failures")
 
 
 @app.callback()
@@ -29,7 +30,7 @@ def _main() -> None:
 
 @app.command()
 def up(
-    state: State = _STATE,
+    state: State = STATE,
     *,
     demo: Annotated[bool, typer.Option(help="Seed demo data and play the main job.")] = False,
     once: Annotated[bool, typer.Option(help="Stop when everything has been shown.")] = False,
@@ -64,7 +65,7 @@ def up(
 
 
 @app.command()
-def reset(state: State = _STATE) -> None:
+def reset(state: State = STATE) -> None:
     """Delete all data of the embedded stack."""
     from deploy.local.servers import StateInUseError, state_in_use
 
@@ -79,7 +80,7 @@ def reset(state: State = _STATE) -> None:
 
 
 @app.command()
-def mailbox(state: State = _STATE) -> None:
+def mailbox(state: State = STATE) -> None:
     """List the mails that the embedded mailbox has received."""
     from deploy.local.mailbox import read_mailbox
 

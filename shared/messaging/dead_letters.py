@@ -38,10 +38,13 @@ async def bury(tx: Tx, consumer: str, messages: Sequence[Message], *, now: datet
                 "headers": dict(message.headers),
                 "reason": (message.broken or "")[:_REASON_MAX_CHARS],
                 "died_at": now,
+                "state": "dead",
             }
             for message in messages
         ],
-        on_conflict="ON CONFLICT (consumer, event_id) DO NOTHING",
+        # Replayed and failed again: dead again, with the new reason.
+        on_conflict="ON CONFLICT (consumer, event_id) DO UPDATE SET reason = excluded.reason, "
+        "died_at = excluded.died_at, state = excluded.state",
     )
     await add_raw(
         tx,

@@ -88,7 +88,8 @@ async def postpone(tx: Tx, consumer: str, keys: Collection[str], *, now: datetim
     await tx.execute(
         text(
             "UPDATE parked_messages SET attempts = attempts + 1, next_at = "
-            ":now + least(:longest, :first * power(2, least(attempts, 10))) "
+            "CAST(:now AS timestamptz) + least(CAST(:longest AS interval), "
+            "CAST(:first AS interval) * power(2, least(attempts, 10))) "
             "WHERE consumer = :consumer AND key = ANY(:keys)"
         ),
         {

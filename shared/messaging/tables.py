@@ -79,5 +79,9 @@ dead_letters = Table(
     Column("headers", JSONB, nullable=False),
     Column("reason", Text, nullable=False),
     Column("died_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),  # dead, replayed, discarded
+    Column("resolved_by", Text),
+    Column("resolved_at", DateTime(timezone=True)),
     Index("uq_dead_letters_consumer_event_id", "consumer", "event_id", unique=True),
+    Index("ix_dead_letters_state_id", "state", "id"),
 )

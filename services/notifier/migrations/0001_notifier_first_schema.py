@@ -86,11 +86,15 @@ def upgrade() -> None:
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("died_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letters")),
     )
     op.create_index(
         "uq_dead_letters_consumer_event_id", "dead_letters", ["consumer", "event_id"], unique=True
     )
+    op.create_index("ix_dead_letters_state_id", "dead_letters", ["state", "id"], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("client", sa.Text(), nullable=False),
@@ -172,6 +176,7 @@ def downgrade() -> None:
     op.drop_table("inbox")
     op.drop_index(op.f("ix_idempotency_keys_created_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
+    op.drop_index("ix_dead_letters_state_id", table_name="dead_letters")
     op.drop_index("uq_dead_letters_consumer_event_id", table_name="dead_letters")
     op.drop_table("dead_letters")
     op.drop_index(
