@@ -22,10 +22,12 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.correlation import correlation
 from shared.database import Tx
 
-__all__ = ["claim_due", "due_work_columns", "due_work_index", "finish"]
+__all__ = ["claim_due", "due_now", "due_work_columns", "due_work_index", "finish"]
 
 
 def due_work_columns() -> list[Column[Any]]:
@@ -34,7 +36,19 @@ def due_work_columns() -> list[Column[Any]]:
         Column("state", Text, nullable=False),
         Column("attempts", Integer, nullable=False),
         Column("next_at", DateTime(timezone=True), nullable=False),
+        Column("correlation", JSONB),
     ]
+
+
+def due_now(key: str, now: datetime) -> dict[str, Any]:
+    """The columns of a new row that is due at once, for the request that `key` belongs to."""
+    request = correlation(key)
+    return {
+        "state": "due",
+        "attempts": 0,
+        "next_at": now,
+        "correlation": request.to_dict() if request else None,
+    }
 
 
 def due_work_index(table: str) -> Index:

@@ -6,6 +6,7 @@ sent, so a failed commit is a 5xx and never a false 2xx.
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,12 +23,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import metrics
 from shared.auth import Call, authenticate
 from shared.clock import Clock, NewId, new_id, system_clock
-from shared.correlation import correlated
+from shared.correlation import Correlation, correlated
 from shared.database import is_transient, serialization_failed
 from shared.errors import InputInvalid, KontorError, Unavailable
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
+from shared.tracing import SpanKind, span
 
 __all__ = ["BODY_MAX_BYTES", "InputModel", "create_api", "new_router"]
 
@@ -188,7 +191,8 @@ def create_api(
         (Exception, _failed),
     ):
         app.add_exception_handler(kind, handler)  # type: ignore[arg-type]
-    app.add_middleware(_RequestId)
+    app.add_middleware(_Observed, service=service)
+    app.add_route("/metrics", metrics.exposition)
     return app
 
 
@@ -277,21 +281,26 @@ async def _failed(_: Request, _error: Exception) -> JSONResponse:
     return problem(500, "internal_error", "Something went wrong here; it has been logged.")
 
 
-class _RequestId:
-    """Gives each request an id that its answer, its logs and its events carry."""
+class _Observed:
+    """Gives each request an id and a span, which its answer, logs and events carry; counts it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, service: str) -> None:
         self._app = app
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get(b"x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        status, started = 500, time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
@@ -299,5 +308,16 @@ class _RequestId:
                 ]
             await send(message)
 
-        with correlated(request_id):
-            await self._app(scope, receive, send_with_id)
+        above = Correlation(request_id, headers.get(b"traceparent"))
+        with span(f"{scope['method']} {self._service}", above, SpanKind.SERVER) as (own, inside):
+            try:
+                with correlated(request_id, inside.traceparent if inside else None):
+                    await self._app(scope, receive, send_with_id)
+            finally:
+                route = getattr(scope.get("route"), "path", "unknown")
+                labels = (self._service, scope["method"], route)
+                metrics.REQUESTS.labels(*labels, str(status)).inc()
+                metrics.REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
+                if own:
+                    own.update_name(f"{scope['method']} {route}")
+                    own.set_attribute("http.response.status_code", status)

@@ -6,14 +6,14 @@ from typing import Any
 
 import structlog
 
-from shared.correlation import correlation_id
+from shared.correlation import correlation
 
 __all__ = ["setup_logging"]
 
 
 def _with_correlation(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    if found := correlation_id():
-        event.setdefault("correlation_id", found)
+    if found := correlation():
+        event.setdefault("correlation_id", found.request_id)
     return event
 
 

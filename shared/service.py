@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.observability import setup_logging
 from shared.settings import Settings
+from shared.tracing import setup_tracing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -52,11 +53,20 @@ async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> No
     stop = stop_signal(asyncio.get_running_loop())
     async with asyncio.TaskGroup() as group:
         if "api" in roles:
-            from shared.serving import serve
+            from shared.asgi import serve
 
-            group.create_task(serve(service.build_api(settings), settings, stop))
+            api = service.build_api(settings)
+            group.create_task(
+                serve(
+                    api,
+                    settings.api_host,
+                    settings.api_port,
+                    stop,
+                    graceful_timeout_s=settings.graceful_timeout_s,
+                )
+            )
         if set(roles) - {"api"}:
-            from shared.worker import run_worker
+            from shared.running import run_worker
 
             group.create_task(run_worker(service.build_worker(settings), roles, stop))
 
@@ -82,6 +92,7 @@ async def migrate(service: Service, settings: Settings) -> None:
 def main(service: Service, arguments: Sequence[str] | None = None) -> None:
     settings = service.settings.load()
     setup_logging(settings.service, settings.log_level)
+    setup_tracing(settings.service)
     roles = list(sys.argv[1:] if arguments is None else arguments)
     working = ("worker", "relay", *service.jobs)
     known = {"api", "migrate", *working}

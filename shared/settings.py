@@ -23,6 +23,7 @@ class Settings(BaseModel):
         topic_prefix: put before every topic and group; isolates installations and tests.
         relay_tasks: how many tasks of one process share the outbox, each with a database
             connection and a producer of its own.
+        monitoring_port: where a worker answers `/health` and `/metrics`; 0: nowhere.
         graceful_timeout_s: how long a stopping worker may finish its batch.
     """
 
@@ -37,6 +38,7 @@ class Settings(BaseModel):
     database_pool_size: int = 10
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    monitoring_port: int = 0
     relay_tasks: int = 2
     batch_max_records: int = 500
     batch_wait_ms: int = 10

@@ -18,8 +18,9 @@ from deploy.local.mailbox import Mail, read_mailbox
 from deploy.services import SERVICES
 from shared.events import Event, Topic, topics
 from shared.messaging.topics import create_topics
+from shared.running import run_worker
 from shared.settings import Settings
-from shared.worker import Worker, run_worker
+from shared.worker import Worker
 from tests.servers import TestServers
 
 __all__ = ["System", "eventually"]

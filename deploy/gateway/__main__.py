@@ -5,20 +5,28 @@ import asyncio
 from deploy.gateway.app import Gateway
 from deploy.gateway.settings import GatewaySettings
 from deploy.services import SERVICES
+from shared.asgi import serve
 from shared.observability import setup_logging
 from shared.service import fast_runner, stop_signal
-from shared.serving import serve
+from shared.tracing import setup_tracing
 
 
 async def _run(settings: GatewaySettings) -> None:
     apps = {name: service.build_api(service.settings.load()) for name, service in SERVICES.items()}
     stop = stop_signal(asyncio.get_running_loop())
-    await serve(Gateway(apps), settings, stop)
+    await serve(
+        Gateway(apps),
+        settings.api_host,
+        settings.api_port,
+        stop,
+        graceful_timeout_s=settings.graceful_timeout_s,
+    )
 
 
 def main() -> None:
     settings = GatewaySettings.load()
     setup_logging(settings.service, settings.log_level)
+    setup_tracing(settings.service)
     with fast_runner() as runner:
         runner.run(_run(settings))
 

@@ -244,15 +244,15 @@ def _is_gone(process: psutil.Process) -> bool:
 def _remembered_port(file: Path) -> int:
     with suppress(FileNotFoundError, ValueError):
         port = int(file.read_text())
-        if _is_free(port):
+        if is_free(port):
             return port
     file.parent.mkdir(parents=True, exist_ok=True)
-    port = next(port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
+    port = next(port for port in random.sample(PORTS, len(PORTS)) if is_free(port))
     file.write_text(str(port))
     return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the servers do: connections of an earlier run in TIME_WAIT are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,7 +31,6 @@ class ServiceProcess(Server):
         environment: Mapping[str, str],
         *,
         roles: tuple[str, ...] = (),
-        ready_url: str | None = None,
         report: Report = quiet,
     ) -> None:
         self.name = name
@@ -39,7 +38,7 @@ class ServiceProcess(Server):
         self._module = module
         self._roles = roles
         self._environment = {**environment, "KONTOR_PROCESS_FOLDER": str(self.folder)}
-        self._ready_url = ready_url
+        self.ready_url = ""
         self._log_start = 0
 
     def prepare(self) -> None:
@@ -57,10 +56,13 @@ class ServiceProcess(Server):
     def environment(self) -> dict[str, str]:
         return self._environment
 
+    def add_environment(self, variables: Mapping[str, str]) -> None:
+        self._environment |= variables
+
     def is_ready(self) -> bool:
-        if self._ready_url:
+        if self.ready_url:
             try:
-                return httpx.get(self._ready_url, timeout=1).status_code == httpx.codes.OK
+                return httpx.get(self.ready_url, timeout=1).status_code == httpx.codes.OK
             except httpx.HTTPError:
                 return False
         with self.log.open("rb") as log:
@@ -151,29 +153,34 @@ def running_stack(state: Path, *, report: Report = quiet) -> Iterator[Stack]:
         variables = environment(servers, state, services)
         migrate(variables)
         report("databases", "ready")
-        gateway = ServiceProcess(state, "gateway", "deploy.gateway", variables, report=report)
-        url = f"http://{HOST}:{gateway.port}"
-        variables["KONTOR_GATEWAY_API_PORT"] = str(gateway.port)
-        processes = {
-            "gateway": ServiceProcess(
-                state,
-                "gateway",
-                "deploy.gateway",
-                variables,
-                ready_url=f"{url}/health",
-                report=report,
-            ),
-            **{
-                name: ServiceProcess(state, name, f"services.{name}", variables, report=report)
-                for name in services
-            },
-        }
+        names = ["gateway", *services]
+        processes = {name: _process(state, name, variables, report) for name in names}
+        url = f"http://{HOST}:{processes['gateway'].port}"
         stack = Stack(servers, url, variables, processes)
         for process in processes.values():
             cleanup.callback(process.stop)
         list(pool.map(lambda process: process.start(), processes.values()))
         yield stack
         list(pool.map(lambda process: process.stop(), processes.values()))
+
+
+def _process(
+    state: Path, name: str, variables: Mapping[str, str], report: Report
+) -> ServiceProcess:
+    """The gateway answers requests on its port, a worker questions about itself."""
+    gateway = name == "gateway"
+    process = ServiceProcess(
+        state,
+        name,
+        "deploy.gateway" if gateway else f"services.{name}",
+        {**variables},
+        report=report,
+    )
+    port = "API_PORT" if gateway else "MONITORING_PORT"
+    process.add_environment({f"KONTOR_{name.upper()}_{port}": str(process.port)})
+    if gateway:
+        process.ready_url = f"http://{HOST}:{process.port}/health"
+    return process
 
 
 def _service_names() -> dict[str, object]:

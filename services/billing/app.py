@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from services.billing.settings import BillingSettings
 from services.billing.subscribers import consumers
+from services.billing.tables import documents
 from services.billing.use_cases.documents import draw_due_documents
 from shared.service import Service
 from shared.storage import DocumentStore
@@ -41,6 +42,7 @@ def build_worker(settings: BillingSettings) -> "Worker":
         )
 
     worker.jobs = {"renderer": [draw]}
+    worker.due_tables = [documents]
     return worker
 
 

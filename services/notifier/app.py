@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from services.notifier.mailer import Mailer
 from services.notifier.settings import NotifierSettings
 from services.notifier.subscribers import consumers
+from services.notifier.tables import deliveries
 from services.notifier.use_cases.sending import send_due_mails
 from shared.service import Service
 from shared.storage import DocumentStore
@@ -37,6 +38,7 @@ def build_worker(settings: NotifierSettings) -> "Worker":
         )
 
     worker.jobs = {"sender": [send]}
+    worker.due_tables = [deliveries]
     return worker
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from services.notifier import tables as t
 from shared.database import Tx, insert_rows
+from shared.due_work import due_now
 from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.customers import CustomerState
 from shared.paging import cursor_of, page
@@ -104,11 +105,10 @@ async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, InvoiceOpened]
 
 async def add_deliveries(tx: Tx, rows: Sequence[dict[str, Any]], *, now: datetime) -> None:
     """Write deliveries that are due at once; one that exists already stays as it is."""
-    due = {"state": "due", "attempts": 0, "next_at": now, "created_at": now}
     await insert_rows(
         tx,
         t.deliveries,
-        [{**row, **due} for row in rows],
+        [{**row, **due_now(str(row["customer_id"]), now), "created_at": now} for row in rows],
         on_conflict="ON CONFLICT (source_id, kind) DO NOTHING",
     )
 

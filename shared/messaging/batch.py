@@ -7,6 +7,7 @@ becomes a dead letter, while everything else is long done.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared import metrics, tracing
 from shared.clock import Clock, NewId
-from shared.correlation import wave_correlations
+from shared.correlation import Correlation, wave_correlations
 from shared.database import Tx, is_transient
 from shared.events import Event, Topic, topics
 from shared.failpoints import failpoint
@@ -78,6 +80,9 @@ class BatchProcessor:
     committed: Callable[[], None] = lambda: None
     retry_pauses_s: tuple[float, ...] = (0.1, 0.3, 1.0)
     transient_limit_s: float = 60.0
+    busy: bool = field(default=False, init=False)
+    lag: int = field(default=0, init=False)
+    progressed_at: float = field(default_factory=time.monotonic, init=False)
     _known: Mapping[str, type[Event]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +112,13 @@ class BatchProcessor:
                 )
             )
         if messages:
-            await self._settle_patiently(messages)
+            self.busy = True
+            try:
+                with metrics.BATCH_SECONDS.labels(self.name).time():
+                    await self._settle_patiently(messages)
+            finally:
+                self.busy = False
+        self.progressed_at = time.monotonic()
 
     async def release_parked(self, *, limit: int = 100) -> bool:
         """Try what is parked and due again; tells whether there was any."""
@@ -202,7 +213,17 @@ class BatchProcessor:
             await parking.wake(tx, {m.key for m in todo} - {m.key for m in waiting}, now=now)
             failpoint("batch.before_commit")
         failpoint("batch.after_commit")
+        self._count(todo, waiting)
         self.committed()
+
+    def _count(self, settled: _Run, waiting: _Run) -> None:
+        parked = {m.event_id for m in waiting}
+        for message in settled:
+            outcome = (
+                "dead" if message.broken else "parked" if message.event_id in parked else "handled"
+            )
+            kind = message.event.TYPE if message.event else "broken"
+            metrics.EVENTS.labels(self.name, kind, outcome).inc()
 
     async def _run_waves(self, tx: Tx, messages: _Run, *, behind: bool, now: Any) -> list[Message]:
         """Run the handlers; returns the messages that have to wait.
@@ -224,8 +245,11 @@ class BatchProcessor:
                 else:
                     by_type[type(message.event)].append(message)
             for kind, group in by_type.items():
-                correlations = {m.key: m.headers.get("ce_correlationid", "") for m in group}
-                with wave_correlations(correlations):
+                parents = [(m.key, Correlation.from_headers(m.headers)) for m in group]
+                with (
+                    tracing.spans(f"handle {kind.TYPE}", parents, tracing.SpanKind.CONSUMER) as own,
+                    wave_correlations(own),
+                ):
                     held = await self.consumer.handlers[kind](
                         tx, [m.event for m in group], now=now, new_id=self.new_id
                     )

@@ -41,8 +41,8 @@ def create_broker(settings: Settings) -> KafkaBroker:
     )
 
 
-def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor) -> None:
-    """One subscriber, one consumer, one group for one topic."""
+def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor) -> Any:
+    """One subscriber, one consumer, one group for one topic; returns the subscriber."""
     subscriber = broker.subscriber(
         f"{settings.topic_prefix}{processor.consumer.topic.name}",
         group_id=f"{settings.topic_prefix}{processor.name}",
@@ -69,3 +69,4 @@ def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor
             await message.ack()
 
     subscriber(settle)
+    return subscriber

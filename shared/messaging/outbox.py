@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from shared.clock import NewId
-from shared.correlation import correlation_id
+from shared.correlation import correlation
 from shared.database import Tx, insert_rows
 from shared.events import Event
 from shared.messaging.tables import outbox
@@ -45,8 +45,8 @@ def _row(event: Event, time: str, new_id: NewId) -> dict[str, Any]:
     }
     if (sequence := event.sequence) is not None:
         headers["ce_sequence"] = str(sequence)
-    if correlation := correlation_id(key):
-        headers["ce_correlationid"] = correlation
+    if request := correlation(key):
+        headers |= request.headers()
     return {
         "event_id": event_id,
         "aggregatetype": event.TOPIC.name,

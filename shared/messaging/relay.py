@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared import metrics
 from shared.failpoints import failpoint
 from shared.messaging.outbox import SHARDS
 from shared.messaging.wakeup import Wakeup
@@ -101,6 +102,7 @@ class Relay:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        metrics.RELAYED.labels(self._settings.service).inc(len(rows))
 
 
 class _Connections:

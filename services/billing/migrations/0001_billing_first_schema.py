@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("correlation", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("invoice_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("storage_key", sa.Text(), nullable=True),

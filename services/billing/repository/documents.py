@@ -8,14 +8,16 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.billing import tables as t
+from services.billing.domain.invoice import Invoice
 from shared.clock import NewId
 from shared.database import Tx, insert_rows
+from shared.due_work import due_now
 
 __all__ = ["add_documents", "get_document"]
 
 
 async def add_documents(
-    tx: Tx, invoice_ids: Iterable[UUID], *, now: datetime, new_id: NewId
+    tx: Tx, invoices: Iterable[Invoice], *, now: datetime, new_id: NewId
 ) -> None:
     await insert_rows(
         tx,
@@ -23,13 +25,11 @@ async def add_documents(
         [
             {
                 "id": new_id(),
-                "state": "due",
-                "attempts": 0,
-                "next_at": now,
-                "invoice_id": invoice_id,
+                **due_now(str(invoice.customer_id), now),
+                "invoice_id": invoice.id,
                 "kind": "invoice",
             }
-            for invoice_id in invoice_ids
+            for invoice in invoices
         ],
     )
 

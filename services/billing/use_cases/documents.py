@@ -26,6 +26,7 @@ from shared.events.billing import InvoiceDocumentStored
 from shared.messaging.outbox import publish
 from shared.retries import retry_at
 from shared.storage import DocumentStore
+from shared.tracing import continued
 
 __all__ = ["draw_due_documents", "invoice_document"]
 
@@ -46,12 +47,13 @@ async def draw_due_documents(
             invoice.id: invoice
             for invoice in await repository.get_invoices(tx, [row.invoice_id for row in claimed])
         }
-    await asyncio.gather(
-        *(
-            _draw(engine, store, pool, row, invoices[row.invoice_id], clock=clock, new_id=new_id)
-            for row in claimed
-        )
-    )
+
+    async def draw(row: Any) -> None:
+        with continued("draw document", row.correlation):
+            invoice = invoices[row.invoice_id]
+            await _draw(engine, store, pool, row, invoice, clock=clock, new_id=new_id)
+
+    await asyncio.gather(*(draw(row) for row in claimed))
     return bool(claimed)
 
 

@@ -48,7 +48,7 @@ async def open_requested_invoices(
     priced, rejected = _price(todo, customers, settings, now)
     invoices = await _open(tx, priced, customers, settings, now=now, new_id=new_id)
     await repository.add_invoices(tx, invoices)
-    await repository.add_documents(tx, [i.id for i in invoices], now=now, new_id=new_id)
+    await repository.add_documents(tx, invoices, now=now, new_id=new_id)
     events: list[Event] = []
     for invoice in invoices:
         events.append(opened_event(invoice))

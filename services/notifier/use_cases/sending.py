@@ -22,6 +22,7 @@ from shared.events.notifier import EmailFailed, EmailSent
 from shared.failpoints import failpoint
 from shared.messaging.outbox import publish
 from shared.storage import DocumentStore
+from shared.tracing import continued
 
 __all__ = ["send_due_mails"]
 
@@ -50,6 +51,10 @@ async def send_due_mails(
         seller = await repository.get_seller(tx)
 
     async def send(row: Any) -> None:
+        with continued("send mail", row.correlation):
+            await send_one(row)
+
+    async def send_one(row: Any) -> None:
         customer = customers.get(row.customer_id)
         recipient = _recipient(customer)
         message: EmailMessage | None = None
