@@ -51,9 +51,14 @@ contracts: install ## Write the OpenAPI and AsyncAPI documents anew.
 lock: install ## Pin the newest allowed versions of all dependencies.
 	$(UV) pip compile --quiet --upgrade pyproject.toml --group dev --group local \
 		--universal --python-version 3.11 --generate-hashes --output-file requirements.lock
+	$(UV) pip compile --quiet pyproject.toml --constraint requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --output-file deploy/requirements.lock
 
 reset: install ## Delete the data of the embedded stack.
 	$(BIN)/kontor reset
+
+bench: install ## Measure against hand-written floors; QUICK=1 is shorter, ONLY=name picks.
+	@$(BIN)/python -m tests.benchmarks
 
 clean: ## Delete everything that was installed or stored.
 	rm -rf $(VENV) $(STATE)

@@ -28,7 +28,11 @@ def route_table(apps: Mapping[str, FastAPI]) -> dict[str, str]:
     """
     table: dict[str, str] = {}
     for name, app in apps.items():
-        for path in [route.path for route in api_routes(app)] + [app.openapi_url or ""]:
+        for path in [
+            *(route.path for route in api_routes(app)),
+            app.openapi_url or "",
+            app.docs_url or "",
+        ]:
             if table.setdefault(path, name) != name:
                 raise RouteTaken(f"{path} is served by {table[path]} and {name}")
     return table

@@ -1,0 +1,1 @@
+"""Short hand-written programs with none of the product around them: what the machine can do."""
