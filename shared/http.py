@@ -181,9 +181,10 @@ def create_api(
     )
     app.state.engine, app.state.clock, app.state.new_id = engine, clock, make_id
     app.state.committed = committed
+    # Literal paths first, or `/v1/customers/health` would be the customer "health".
+    app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
     for router in routers:
         app.include_router(router)
-    app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
     for kind, handler in (
         (KontorError, _refused),
         (RequestValidationError, _input_invalid),

@@ -18,7 +18,7 @@ def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     wakeup = Wakeup(settings.database_url)
     return create_api(
         settings.service,
-        [*routers, failures_router(settings.service)],
+        [failures_router(settings.service), *routers],
         create_engine(settings.database_url, settings.database_pool_size),
         committed=wakeup.hint,
         background=[wakeup.run],

@@ -185,7 +185,12 @@ def _headers(event: type[Event]) -> dict[str, Any]:
         "ce_correlationid": {
             "type": "string",
             "description": "The request that led to this event, where there was one.",
-        }
+        },
+        "traceparent": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
+            "description": "The span that later ones hang below (W3C Trace Context).",
+        },
     }
     if sequence := _tracer(event).sequence:
         required["ce_sequence"] = {

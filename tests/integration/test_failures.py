@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from shared.events.subscriptions import INVOICE_REQUESTS
 from tests.builders import customer
 from tests.system import System, eventually
@@ -89,6 +91,12 @@ async def test_a_replayed_message_whose_cause_is_mended_has_one_effect(system: S
     await _dead(system, marker)  # so everything before it on this key is done
     invoices = await system.get("/invoices", customer_id=made["id"])
     assert len(invoices["items"]) == 1
+
+
+@pytest.mark.parametrize("service", ["customers", "subscriptions", "billing", "notifier"])
+async def test_every_service_answers_under_its_own_name(system: System, service: str) -> None:
+    assert await system.get(f"/{service}/health") == {"status": "ok"}
+    assert (await system.get(f"/{service}/failures", kind="parked"))["items"] is not None
 
 
 async def test_a_parked_message_can_be_discarded_and_stays_away(system: System) -> None:
