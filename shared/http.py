@@ -5,6 +5,7 @@ sent, so a failed commit is a 5xx and never a false 2xx.
 """
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -50,23 +51,25 @@ class InputModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:
-        if field := _unstorable(data, ""):
+        if field := _unstorable(data):
             raise InputInvalid(field, "must not contain NUL or unpaired surrogate characters")
         return data
 
 
-def _unstorable(data: Any, path: str) -> str | None:
-    """The path of the first text that PostgreSQL cannot store, if there is one."""
-    if isinstance(data, str):
-        return path or "body" if _UNSTORABLE.search(data) else None
-    items = (
-        ((f"{path}.{key}" if path else str(key), value) for key, value in data.items())
-        if isinstance(data, dict)
-        else ((f"{path}[{index}]", value) for index, value in enumerate(data))
-        if isinstance(data, list)
-        else ()
-    )
-    return next((found for key, value in items if (found := _unstorable(value, key))), None)
+def _unstorable(data: Any) -> str | None:
+    """The path of a text or name that PostgreSQL cannot store, if there is one."""
+    todo: list[tuple[str, Any]] = [("", data)]
+    while todo:  # not by recursion: how deep the body is, is up to the caller
+        path, node = todo.pop()
+        if isinstance(node, str) and _UNSTORABLE.search(node):
+            return path or "body"
+        if isinstance(node, dict):
+            if bad := next((key for key in node if _UNSTORABLE.search(str(key))), None):
+                return f"{path}.{_UNSTORABLE.sub('?', bad)}".lstrip(".")
+            todo += ((f"{path}.{key}".lstrip("."), value) for key, value in node.items())
+        elif isinstance(node, list):
+            todo += ((f"{path}[{index}]", value) for index, value in enumerate(node))
+    return None
 
 
 _Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -171,7 +174,6 @@ def create_api(
         openapi_url=f"/v1/{service}/openapi.json",
         docs_url=f"/v1/{service}/docs",
         redoc_url=None,
-        max_body_size=BODY_MAX_BYTES,
         responses={
             "4XX": {
                 "description": "Problem details (RFC 9457)",
@@ -198,8 +200,11 @@ def create_api(
 
 
 async def _health(request: Request) -> dict[str, str]:
-    async with request.app.state.engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+    try:
+        async with request.app.state.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Exception as error:
+        raise _unavailable(error) from error
     return {"status": "ok"}
 
 
@@ -223,6 +228,14 @@ _PROBLEM_SCHEMA = {
 }
 
 
+class _ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        # As ASCII: what is quoted from a bad request may not be encodable otherwise.
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 def problem(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
     """Problem details for HTTP APIs (RFC 9457)."""
     body = {
@@ -232,7 +245,7 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
         "detail": detail,
         **extra,
     }
-    return JSONResponse(body, status, media_type="application/problem+json")
+    return _ProblemResponse(body, status)
 
 
 def _unavailable(error: Exception) -> Unavailable:
@@ -313,7 +326,7 @@ class _Observed:
         with span(f"{scope['method']} {self._service}", above, SpanKind.SERVER) as (own, inside):
             try:
                 with correlated(request_id, inside.traceparent if inside else None):
-                    await self._app(scope, receive, send_with_id)
+                    await self._app(scope, _bounded(receive), send_with_id)
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
                 labels = (self._service, scope["method"], route)
@@ -322,3 +335,18 @@ class _Observed:
                 if own:
                     own.update_name(f"{scope['method']} {route}")
                     own.set_attribute("http.response.status_code", status)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Stop reading a body that is too large; FastAPI's own limit would answer as plain text."""
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > BODY_MAX_BYTES:
+            raise HTTPException(413, f"A request may have at most {BODY_MAX_BYTES} bytes.")
+        return message
+
+    return receive_bounded

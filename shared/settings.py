@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Settings"]
 
@@ -27,10 +27,11 @@ class Settings(BaseModel):
         graceful_timeout_s: how long a stopping worker may finish its batch.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Passwords stand in addresses: neither shown nor quoted when a value is refused.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     service: ClassVar[str]
 
-    database_url: str
+    database_url: str = Field(repr=False)
     kafka_bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str = ""
     partitions: int = 6

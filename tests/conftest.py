@@ -42,7 +42,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Called in the controller of pytest-xdist for each worker."""
-    node.workerinput["servers"] = node.config.stash[_servers].to_json()
+    if started := node.config.stash.get(_servers, None):
+        node.workerinput["servers"] = started.to_json()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 from typing import ClassVar
 
+from pydantic import Field
+
 from shared.settings import Settings
 
 __all__ = ["GatewaySettings"]
@@ -10,4 +12,4 @@ class GatewaySettings(Settings):
 
     service: ClassVar[str] = "gateway"
 
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)

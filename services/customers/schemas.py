@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.domain.defaults import countries, languages
 from shared.fields import CurrencyCode, TimeZone
@@ -63,8 +63,16 @@ class CustomerIn(InputModel):
     billing_note: Annotated[str, Field(max_length=500)] = ""
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Absent means unchanged, so the defaults below are no values of the API."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class CustomerPatch(InputModel):
     """Only the fields that are to change; null is no value for any of them."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     company_name: Name = ""
     contact_name: Name = ""

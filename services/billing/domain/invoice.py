@@ -153,7 +153,11 @@ def quote_request(
     )
     total = Money(priced.totals.total_minor, request.currency)
     if total != request.expected_total:
-        raise AmountChanged(f"expected {request.expected_total}, but the total is {total}")
+        expected = request.expected_total
+        raise AmountChanged(
+            f"expected {expected.currency} {expected.amount}, "
+            f"but the total is {total.currency} {total.amount}"
+        )
     return priced
 
 

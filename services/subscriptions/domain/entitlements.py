@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from services.subscriptions.domain.catalogue import Catalogue
+from services.subscriptions.domain.catalogue import Catalogue, Offering
 from services.subscriptions.domain.subscription import State, Subscription
 
 __all__ = ["Entitlements", "entitlements"]
@@ -26,6 +26,11 @@ class Entitlements:
     access_until: date | None
 
 
+def _rank(module: Offering) -> tuple[int, str, UUID]:
+    """Where two modules give different values, the later one in this order counts."""
+    return module.priority, module.name, module.id
+
+
 def entitlements(subscriptions: Iterable[Subscription], catalogue: Catalogue) -> Entitlements:
     granted = [s for s in subscriptions if s.state in _GRANTS]
     plan = next((s for s in granted if s.kind == "plan"), None)
@@ -38,9 +43,12 @@ def entitlements(subscriptions: Iterable[Subscription], catalogue: Catalogue) ->
     for included in offering.included_modules if plan and offering else ():
         name = catalogue.offerings[included].name
         modules.setdefault(included, (included, name, plan.id))  # type: ignore[union-attr]
-    features: dict[str, bool | str] = {}
-    for product_id in [*modules, *([plan.product_id] if plan else [])]:
-        features |= catalogue.offerings[product_id].features
+    features = dict(offering.features) if offering else {}
+    for module in sorted((catalogue.offerings[m] for m in modules), key=_rank):
+        # What is paid for adds: a module never switches off what something else brings.
+        features |= {
+            k: v for k, v in module.features.items() if v is not False or k not in features
+        }
     period_end = plan.period.end if plan and plan.period else None
     return Entitlements(
         plan=(plan.product_id, offering.name, plan.id) if plan and offering else None,
