@@ -15,7 +15,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from deploy.gateway.app import merged_openapi
-from deploy.gateway.routes import api_routes
+from deploy.gateway.caddy import caddyfile
+from deploy.gateway.routes import api_routes, route_table
 from deploy.services import SERVICES
 from services.billing.domain import invoice
 from services.subscriptions.domain import subscription
@@ -58,6 +59,7 @@ def documents() -> dict[Path, str]:
         **{_API / f"openapi-{name}.json": _json(app.openapi()) for name, app in apps.items()},
         _API / "openapi.json": _json(merged_openapi(apps)),
         _API / "routes.md": _routes(apps),
+        Path("deploy/gateway/Caddyfile"): caddyfile(route_table(apps)),
         _API / "transitions.md": _transitions(),
     }
 

@@ -82,11 +82,11 @@ def failures_router(service: str) -> APIRouter:
     ) -> FailuresOut:
         """Messages this service could not handle, oldest first."""
         rows = await failures.list_failures(
-            call.tx, kind, consumer=consumer, after=after, limit=limit
+            call.tx, kind, consumer=consumer, after=after, limit=limit + 1
         )
         return FailuresOut(
-            items=[FailureOut(**_facts(row)) for row in rows],
-            next=rows[-1].id if len(rows) == limit else None,
+            items=[FailureOut(**_facts(row)) for row in rows[:limit]],
+            next=rows[limit - 1].id if len(rows) > limit else None,
         )
 
     @router.get(f"{base}/{{kind}}/{{failure_id}}")

@@ -4,9 +4,11 @@ from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
@@ -14,7 +16,7 @@ from pydantic import (
 
 from shared.money import Money, MoneyError, exponent
 
-__all__ = ["CurrencyCode", "DecimalString", "MoneyField", "TimeZone"]
+__all__ = ["CurrencyCode", "DecimalString", "Email", "EmailOrEmpty", "MoneyField", "TimeZone"]
 
 
 def _money(value: Any) -> Money:
@@ -63,7 +65,7 @@ DecimalString = Annotated[
     Decimal,
     BeforeValidator(_no_float),
     AfterValidator(_finite),
-    PlainSerializer(lambda value: format(value, "f"), return_type=str),
+    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d{1,12}(\.\d{1,6})?$"}),
 ]
 
@@ -84,9 +86,24 @@ CurrencyCode = Annotated[
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, KeyError) as error:  # a KeyError says that there is no such zone
         raise ValueError("must be an IANA time zone such as Europe/Zurich") from error
     return value
 
 
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+def _email(value: str) -> str:
+    try:
+        # Not whether it can be delivered: that would ask the network while a person waits.
+        validate_email(value, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError(f"must be an e-mail address ({error})") from error
+    return value
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+EmailOrEmpty = Annotated[
+    str, Field(max_length=254), AfterValidator(lambda value: value and _email(value))
+]

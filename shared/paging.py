@@ -10,41 +10,46 @@ from uuid import UUID
 
 from sqlalchemy import Column, Select, tuple_
 
+from shared.database import Tx
 from shared.errors import InputInvalid
 
-__all__ = ["LIMIT_DEFAULT", "LIMIT_MAX", "cursor_of", "page"]
+__all__ = ["LIMIT_DEFAULT", "LIMIT_MAX", "fetch_page"]
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("an instant has a zone")
+    return instant
+
+
 _READ: dict[type, Callable[[str], Any]] = {
-    datetime: datetime.fromisoformat,
+    datetime: _instant,
     UUID: UUID,
     int: int,
     str: str,
 }
 
 
-def page(
-    query: Select[Any], columns: Sequence[Column[Any]], after: str | None, limit: int
-) -> Select[Any]:
-    """Order by `columns`, newest or highest first, and begin behind the cursor.
+async def fetch_page(
+    tx: Tx, query: Select[Any], columns: Sequence[Column[Any]], after: str | None, limit: int
+) -> tuple[Sequence[Any], str | None]:
+    """The rows behind the cursor `after`, ordered by `columns` downwards, and the next cursor.
 
     Raises:
-        InputInvalid: the cursor is not one that `cursor_of` made for these columns.
+        InputInvalid: the cursor is not one that was made for these columns.
     """
     if after:
-        behind = tuple_(*_values(columns, after))
-        query = query.where(tuple_(*columns) < behind)
-    return query.order_by(*(column.desc() for column in columns)).limit(limit)
-
-
-def cursor_of(rows: Sequence[Any], columns: Sequence[Column[Any]], limit: int) -> str | None:
-    """What leads to the page behind these rows; None on the last page."""
-    if len(rows) < limit:
-        return None
-    values = [str(getattr(rows[-1], column.name)) for column in columns]
-    return urlsafe_b64encode(json.dumps(values).encode()).decode()
+        query = query.where(tuple_(*columns) < tuple_(*_values(columns, after)))
+    query = query.order_by(*(column.desc() for column in columns)).limit(limit + 1)
+    rows = (await tx.execute(query)).all()
+    if len(rows) <= limit:
+        return rows, None
+    values = [str(getattr(rows[limit - 1], column.name)) for column in columns]
+    return rows[:limit], urlsafe_b64encode(json.dumps(values).encode()).decode()
 
 
 def _values(columns: Sequence[Column[Any]], cursor: str) -> list[Any]:
@@ -54,5 +59,12 @@ def _values(columns: Sequence[Column[Any]], cursor: str) -> list[Any]:
             _READ[column.type.python_type](text)
             for column, text in zip(columns, texts, strict=True)
         ]
-    except (Base64Error, ValueError, TypeError, KeyError) as error:
+    except (
+        Base64Error,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise InputInvalid("after", "must be the `next` of the page before") from error

@@ -14,9 +14,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import TestServers, clone_databases, drop_databases, test_servers
 from tests.system import System
+
+# Machines differ and are shared: how long one example takes is no property of the code.
+settings.register_profile("kontor", deadline=None)
+settings.load_profile("kontor")
 
 _ROOT = Path(__file__).parent.parent
 _servers = pytest.StashKey[TestServers]()

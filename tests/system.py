@@ -178,9 +178,15 @@ class System:
             await connection.close()
 
     def mails(self, containing: str) -> list[Mail]:
-        """Mails whose subject contains a text."""
-        mails = read_mailbox(Path(self.servers.mailbox_dir))
-        return [mail for mail in mails if containing in str(mail.message["Subject"])]
+        """Mails whose subject or recipient contains a text.
+
+        Every system of a run mails to the same mailbox, and each begins with number 1.
+        """
+        return [
+            mail
+            for mail in read_mailbox(Path(self.servers.mailbox_dir))
+            if containing in f"{mail.message['Subject']} {mail.message['To']}"
+        ]
 
     # -- steps that many tests need ------------------------------------------------------------
 

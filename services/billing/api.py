@@ -68,7 +68,10 @@ async def get_pdf(
     document = await repository.get_document(call.tx, invoice_id)
     if document is None or document.storage_key is None:
         raise Conflict("document_pending", "The document is being drawn; try again in a moment.")
-    content = await request.app.state.store.get(document.storage_key)
+    try:
+        content = await request.app.state.store.get(document.storage_key)
+    except FileNotFoundError as error:
+        raise NotFound("document", document.storage_key) from error
     return Response(
         content,
         media_type="application/pdf",

@@ -1,9 +1,8 @@
 """Where the billing service is put together."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from services.billing.documents.pool import RenderPool
 from services.billing.settings import BillingSettings
 from services.billing.subscribers import consumers
 from services.billing.tables import documents
@@ -32,9 +31,8 @@ def build_worker(settings: BillingSettings) -> "Worker":
     from shared.worker import Worker
 
     store = DocumentStore(settings.storage_url)
-    # Spawned, not forked: a fork would copy a running event loop and its connections.
-    pool = ProcessPoolExecutor(settings.render_processes, mp_context=get_context("spawn"))
-    worker = Worker(settings, consumers(), on_stop=lambda: pool.shutdown(cancel_futures=True))
+    pool = RenderPool(settings.render_processes)
+    worker = Worker(settings, consumers(), on_stop=pool.close)
 
     async def draw() -> bool:
         return await draw_due_documents(

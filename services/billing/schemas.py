@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from shared.fields import CurrencyCode, DecimalString, MoneyField, TimeZone
+from shared.fields import CurrencyCode, DecimalString, Email, MoneyField, TimeZone
 from shared.http import InputModel
 
 __all__ = [
@@ -43,7 +43,7 @@ class SellerIn(InputModel):
     address_lines: Annotated[tuple[Text, ...], Field(max_length=6)]
     country: Country
     time_zone: TimeZone
-    email: Annotated[str, Field(min_length=3, max_length=254)]
+    email: Email
     vat_id: Text = ""
     iban: Annotated[str, Field(max_length=34)] = ""
     footer: Annotated[str, Field(max_length=300)] = ""

@@ -1,3 +1,4 @@
+import re
 from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
@@ -78,7 +79,6 @@ def _out(customer: Customer, response: Response) -> schemas.CustomerOut:
 def _version(if_match: str | None) -> int | None:
     if if_match is None or if_match == "*":
         return None
-    digits = if_match.strip('"')
-    if not digits.isdecimal():
+    if not re.fullmatch(r'"[0-9]{1,40}"', if_match):
         raise InputInvalid("If-Match", "must be the ETag of a customer")
-    return int(digits)
+    return int(if_match.strip('"'))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from services.customers import tables as t
 from services.customers.domain.customer import Customer
 from shared.database import Tx, insert_rows, update_rows
-from shared.paging import cursor_of, page
+from shared.paging import fetch_page
 
 __all__ = [
     "add_customers",
@@ -58,8 +58,8 @@ async def list_customers(
 ) -> tuple[list[Customer], str | None]:
     """A page, newest first, and the cursor to the next one."""
     columns = (t.customers.c.created_at, t.customers.c.id)
-    rows = (await tx.execute(page(select(t.customers), columns, after, limit))).all()
-    return [_customer(row) for row in rows], cursor_of(rows, columns, limit)
+    rows, following = await fetch_page(tx, select(t.customers), columns, after, limit)
+    return [_customer(row) for row in rows], following
 
 
 async def add_customers(tx: Tx, added: Sequence[Customer], *, now: datetime) -> None:

@@ -3,11 +3,10 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.domain.defaults import countries, languages
-from shared.fields import CurrencyCode, TimeZone
+from shared.fields import CurrencyCode, Email, EmailOrEmpty, TimeZone
 from shared.http import InputModel
 
 __all__ = ["CustomerIn", "CustomerOut", "CustomerPatch", "CustomersOut"]
@@ -25,18 +24,8 @@ def _language(value: str) -> str:
     return value
 
 
-def _email(value: str) -> str:
-    try:
-        # Not whether it can be delivered: that would ask the network while a person waits.
-        validate_email(value, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError(f"must be an e-mail address ({error})") from error
-    return value
-
-
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 Name = Annotated[str, Field(max_length=100)]
 Lines = Annotated[tuple[Name, ...], Field(max_length=6)]
 
@@ -58,7 +47,7 @@ class CustomerIn(InputModel):
     website: Annotated[str, Field(max_length=200)] = ""
     vat_id: Annotated[str, Field(max_length=40)] = ""
     billing_name: Name = ""
-    billing_email: Email | None = None
+    billing_email: EmailOrEmpty = ""
     billing_address: Lines = ()
     billing_note: Annotated[str, Field(max_length=500)] = ""
 
@@ -88,7 +77,7 @@ class CustomerPatch(InputModel):
     website: Annotated[str, Field(max_length=200)] = ""
     vat_id: Annotated[str, Field(max_length=40)] = ""
     billing_name: Name = ""
-    billing_email: Email = ""
+    billing_email: EmailOrEmpty = ""
     billing_address: Lines = ()
     billing_note: Annotated[str, Field(max_length=500)] = ""
 

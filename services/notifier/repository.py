@@ -12,7 +12,7 @@ from shared.database import Tx, insert_rows
 from shared.due_work import due_now
 from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.customers import CustomerState
-from shared.paging import cursor_of, page
+from shared.paging import fetch_page
 
 __all__ = [
     "add_deliveries",
@@ -121,5 +121,4 @@ async def list_deliveries(
     query = select(t.deliveries)
     if customer_id:
         query = query.where(t.deliveries.c.customer_id == customer_id)
-    rows = (await tx.execute(page(query, columns, after, limit))).all()
-    return rows, cursor_of(rows, columns, limit)
+    return await fetch_page(tx, query, columns, after, limit)

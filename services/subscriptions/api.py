@@ -12,6 +12,7 @@ from services.subscriptions.use_cases.options import PricedCard
 from shared.auth import Call, access
 from shared.errors import NotFound
 from shared.http import new_router
+from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 
 __all__ = ["router"]
 
@@ -116,15 +117,14 @@ async def take_module_actions(
 async def list_subscriptions(
     call: Annotated[Call, access("subscriptions:read")],
     customer_id: UUID | None = None,
-    after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> schemas.SubscriptionsOut:
-    rows = await repository.list_subscriptions(
+    """Newest first."""
+    found, following = await repository.list_subscriptions(
         call.tx, customer_id=customer_id, after=after, limit=limit
     )
-    return schemas.SubscriptionsOut(
-        items=[_subscription(row) for row in rows], next=rows[-1].id if len(rows) == limit else None
-    )
+    return schemas.SubscriptionsOut(items=[_subscription(s) for s in found], next=following)
 
 
 @router.get("/subscriptions/{subscription_id}")
@@ -208,7 +208,7 @@ def _card(priced: PricedCard) -> schemas.CardOut:
             schemas.ActionOut(action=a.action.name, cycle=a.action.cycle, amount=a.amount)
             for a in priced.actions
         ],
-        reason=card.reason,
+        reason=priced.reason,
     )
 
 

@@ -227,7 +227,7 @@ class SubscriptionsOut(BaseModel):
     """`next` goes into `after` for the following page; null on the last one."""
 
     items: list[SubscriptionOut]
-    next: UUID | None
+    next: str | None
 
 
 class ActionResultOut(BaseModel):

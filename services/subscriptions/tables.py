@@ -129,7 +129,8 @@ subscriptions = Table(
     Column("anchor_day", Integer),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
-    Index("ix_subscriptions_customer_id", "customer_id"),
+    Index("ix_subscriptions_customer_id_created_at_id", "customer_id", "created_at", "id"),
+    Index("ix_subscriptions_created_at_id", "created_at", "id"),
     Index(
         "uq_subscriptions_live_plan",
         "customer_id",

@@ -39,6 +39,7 @@ _DEAD_LETTER_HEADERS: Mapping[str, str] = {
     "kontor_topic": "The topic it came from, without the installation's prefix.",
     "kontor_partition": "The partition it came from.",
     "kontor_offset": "The offset it came from.",
+    "kontor_complete": "`false` where the record was too large to be sent with its body.",
     "kontor_died_at": "When it was given up (RFC 3339).",
 }
 

@@ -24,7 +24,7 @@ from shared.database import Tx, is_transient
 from shared.events import Event, Topic, topics
 from shared.failpoints import failpoint
 from shared.messaging import dead_letters, inbox, parking
-from shared.messaging.message import Message, decode
+from shared.messaging.message import Message, decode, storable
 
 __all__ = ["BatchProcessor", "Consumer", "Handler", "Lock", "Unsettled", "Waiting"]
 
@@ -96,7 +96,7 @@ class BatchProcessor:
         """
         messages = []
         for record in records:
-            headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+            headers = {storable(name.encode()): storable(value) for name, value in record.headers}
             kind = self._known.get(headers.get("ce_type", ""))
             if kind is not None and kind not in self.consumer.handlers:
                 continue
@@ -170,6 +170,8 @@ class BatchProcessor:
             await asyncio.sleep(pause_s)
             failed = [rest for run, _ in failed for rest in await self._attempt(run)]
         while failed:
+            if any(run[0].broken for run, _ in failed):
+                raise Unsettled(f"{self.name}: a dead letter cannot be written")
             retry = [[run[0].given_up(_describe(error)), *run[1:]] for run, error in failed]
             failed = [rest for run in retry for rest in await self._attempt(run)]
 
@@ -301,4 +303,4 @@ def _halves(messages: _Run) -> tuple[tuple[_Run, _Run], bool]:
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return storable(f"{type(error).__name__}: {error}".encode("utf-8", "replace"))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.events import Event
 
-__all__ = ["Message", "decode"]
+__all__ = ["Message", "decode", "storable"]
 
 # Records without a usable id get one from where they stand, so that they too are handled once.
 _BY_POSITION = UUID("5d1c9a3e-6f0b-4f57-9c55-1f2e7c0b6a11")
@@ -77,7 +77,8 @@ def decode(
         topic=topic,
         partition=partition,
         offset=offset,
-        key=(key or b"").decode("utf-8", "replace"),
+        # What the event says: a record under another key must not slip past order and parking.
+        key=event.key if event else storable(key or b""),
         value=value,
         headers=headers,
         event_id=event_id,
@@ -85,6 +86,11 @@ def decode(
         broken=broken,
         row_id=row_id,
     )
+
+
+def storable(raw: bytes) -> str:
+    """Text as PostgreSQL can keep it, whatever somebody has put into a key or header."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _reason(error: ValidationError) -> str:

@@ -16,6 +16,8 @@ __all__ = ["SHARDS", "add_raw", "publish", "shard_of"]
 # Fixed: a key must never change its shard while rows of it wait.
 SHARDS = 4
 
+_PAYLOAD_MAX_BYTES = 900_000  # brokers take 1 MiB with headers
+
 
 def shard_of(key: str) -> int:
     return crc32(key.encode()) % SHARDS
@@ -34,6 +36,10 @@ async def publish(tx: Tx, events: Sequence[Event], *, now: datetime, new_id: New
 def _row(event: Event, time: str, new_id: NewId) -> dict[str, Any]:
     event_id = new_id()
     key = event.key
+    payload = event.model_dump_json().encode()
+    if len(payload) > _PAYLOAD_MAX_BYTES:
+        # Refused here, where it still can be: the broker would refuse it for ever.
+        raise ValueError(f"{event.TYPE} {event.subject} has {len(payload)} bytes")
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(event_id),
@@ -52,7 +58,7 @@ def _row(event: Event, time: str, new_id: NewId) -> dict[str, Any]:
         "aggregatetype": event.TOPIC.name,
         "aggregateid": key,
         "type": event.TYPE,
-        "payload": event.model_dump_json().encode(),
+        "payload": payload,
         "headers": headers,
         "shard": shard_of(key),
     }

@@ -50,8 +50,10 @@ class Wakeup:
                 sleeper.clear()
                 if await task():
                     continue
+                # Not wait_for: in Python 3.11 it swallows a cancellation that meets a hint.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(sleeper.wait(), FALLBACK_S)
+                    async with asyncio.timeout(FALLBACK_S):
+                        await sleeper.wait()
         finally:
             self._sleepers.discard(sleeper)
 

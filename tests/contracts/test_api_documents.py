@@ -21,7 +21,8 @@ OPENAPI = [path for path in GENERATED if path.name.startswith("openapi")]
 def test_docs_api_holds_nothing_else() -> None:
     committed = {p.relative_to(ROOT) for p in (ROOT / "docs/api").rglob("*") if p.is_file()}
 
-    assert committed == set(GENERATED), "run `make contracts`"
+    written = {path for path in GENERATED if path.is_relative_to("docs/api")}
+    assert committed == written, "run `make contracts`"
 
 
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)

@@ -1,6 +1,7 @@
 """The main job in one process: every service, real Kafka, real PostgreSQL, real SMTP."""
 
 from typing import Any
+from uuid import uuid4
 
 from shared.events.subscriptions import ENTITLEMENTS, SUBSCRIPTIONS
 from tests.builders import MODULES, PLANS, customer
@@ -9,7 +10,8 @@ from tests.system import System, eventually
 
 async def test_a_paid_invoice_activates_the_plan_and_nothing_before_does(system: System) -> None:
     await system.seeded()
-    made = await system.post("/customers", customer())
+    address = f"{uuid4().hex}@musterhotel.example"
+    made = await system.post("/customers", customer(email=address))
     await system.known(made["id"])
     booked = await system.post(
         f"/customers/{made['id']}/plan-actions",
@@ -42,11 +44,15 @@ async def test_a_paid_invoice_activates_the_plan_and_nothing_before_does(system:
         return types if "subscription.activated" in types else None
 
     assert await eventually(told) == ["subscription.booked", "subscription.activated"]
-    entitlements = [e for e in await system.events(ENTITLEMENTS) if e.key == made["id"]]
-    assert len(entitlements) == 1
+
+    async def entitlements() -> int | None:
+        found = [e for e in await system.events(ENTITLEMENTS) if e.key == made["id"]]
+        return len(found) or None
+
+    assert await eventually(entitlements) == 1
 
     async def mailed() -> bool | None:
-        return True if len(system.mails(invoice["number"])) == 1 else None
+        return True if len(system.mails(address)) == 1 else None
 
     await eventually(mailed, "the mail")
 

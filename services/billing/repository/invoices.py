@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from services.billing import tables as t
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
 from shared.database import Tx, insert_rows, update_rows
-from shared.paging import cursor_of, page
+from shared.paging import fetch_page
 from shared.periods import Period
 
 __all__ = [
@@ -229,8 +229,8 @@ async def list_invoices(
     query = select(t.invoices)
     if customer_id:
         query = query.where(t.invoices.c.customer_id == customer_id)
-    rows = (await tx.execute(page(query, columns, after, limit))).all()
-    return await _with_lines(tx, rows), cursor_of(rows, columns, limit)
+    rows, following = await fetch_page(tx, query, columns, after, limit)
+    return await _with_lines(tx, rows), following
 
 
 async def add_payments(tx: Tx, payments: Iterable[Payment]) -> None:

@@ -1,7 +1,6 @@
 """Drawing PDFs: intent committed, drawn outside of any transaction, result committed."""
 
 import asyncio
-from concurrent.futures import Executor
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +16,7 @@ from services.billing.documents.model import (
     Seller,
     VatSummaryRow,
 )
-from services.billing.documents.render import render_invoice
+from services.billing.documents.pool import RenderPool
 from services.billing.domain.invoice import Invoice, InvoiceLine
 from services.billing.domain.texts import tax_note
 from shared.clock import Clock, NewId
@@ -38,7 +37,7 @@ _ATTEMPTS_MAX = 12
 
 
 async def draw_due_documents(
-    engine: AsyncEngine, store: DocumentStore, pool: Executor, *, clock: Clock, new_id: NewId
+    engine: AsyncEngine, store: DocumentStore, pool: RenderPool, *, clock: Clock, new_id: NewId
 ) -> bool:
     """Draw and store a batch of documents; tells whether there were any."""
     async with engine.begin() as tx:
@@ -60,16 +59,15 @@ async def draw_due_documents(
 async def _draw(
     engine: AsyncEngine,
     store: DocumentStore,
-    pool: Executor,
+    pool: RenderPool,
     claimed: Any,
     invoice: Invoice,
     *,
     clock: Clock,
     new_id: NewId,
 ) -> None:
-    loop = asyncio.get_running_loop()
     try:
-        drawn = await loop.run_in_executor(pool, render_invoice, invoice_document(invoice))
+        drawn = await pool.render(invoice_document(invoice))
         key, digest = await store.put(drawn.pdf, "pdf")
     except Exception as error:
         log.exception("document not drawn", invoice=invoice.number)

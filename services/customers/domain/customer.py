@@ -57,4 +57,4 @@ EDITABLE = frozenset(f.name for f in fields(Customer)) - {
 def edit(customer: Customer, changes: Mapping[str, Any]) -> Customer:
     """Apply changes to editable fields; the same customer when nothing differs."""
     changed = replace(customer, **changes)
-    return changed if changed == customer else replace(changed, version=customer.version + 1)
+    return customer if changed == customer else replace(changed, version=customer.version + 1)

@@ -37,7 +37,11 @@ def _zones() -> dict[str, str]:
 def country_defaults(country: str) -> dict[str, str]:
     """Fields `currency`, `language` and `time_zone`; those without a good guess are left out."""
     currencies = [str(currency) for currency in get_territory_currencies(country)]
-    spoken = [language for language in get_official_languages(country) if language in languages()]
+    spoken = [
+        language
+        for language in get_official_languages(country, de_facto=True)
+        if language in languages()
+    ]
     guesses = {
         "currency": currencies[0] if currencies else "",
         "language": spoken[0] if spoken else "",

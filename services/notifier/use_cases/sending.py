@@ -1,6 +1,7 @@
 """Sending what is due: intent committed, handed to the mail server, result committed."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -27,6 +28,8 @@ from shared.tracing import continued
 __all__ = ["send_due_mails"]
 
 log = structlog.get_logger()
+
+_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 # Longer than the mail server may take for one mail, or a second worker would send it too.
 _LEASE = timedelta(minutes=5)
@@ -59,7 +62,9 @@ async def send_due_mails(
         recipient = _recipient(customer)
         message: EmailMessage | None = None
         failure: SendFailure | None
-        if not recipient or seller is None:
+        if seller is None:
+            failure = SendFailure(None, "the seller's settings have not arrived yet")
+        elif not recipient:
             failure = SendFailure(550, "there is no e-mail address to send to")
         else:
             try:
@@ -157,8 +162,8 @@ async def _finish(
                 delivery_id=row.id,
                 kind=row.kind,
                 invoice_id=row.invoice_id,
-                # The server's words quote the address, which belongs on customers' topics only.
-                reason=words.replace(recipient, "<address>")[:300] if recipient else words,
+                # Servers quote addresses, in a spelling of theirs; those stay on customers' topics.
+                reason=_ADDRESS.sub("<address>", words)[:300],
                 attempts=row.attempts,
             )
     async with engine.begin() as tx:

@@ -4,7 +4,7 @@ The same rules serve the list of options and the check of an action: what is not
 refused, with the reason the card shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +42,7 @@ class Card:
 def cards(
     kind: Kind,
     catalogue: Catalogue,
-    subscriptions: Iterable[Subscription],
+    subscriptions: Sequence[Subscription],
     *,
     currency: str,
     can_book: bool,
@@ -65,8 +65,6 @@ def cards(
             continue
         reason = _reason(offering, own, live, can_book=can_book, included=included)
         actions = () if reason else _actions(offering, catalogue, currency)
-        if not actions and reason is None:
-            reason = f"There is no price in {currency}."
         made.append(Card(offering, own, actions, reason))
     return sorted(made, key=lambda c: (-c.offering.priority, c.offering.name, c.offering.id))
 

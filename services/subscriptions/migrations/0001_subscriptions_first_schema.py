@@ -127,7 +127,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
     )
-    op.create_index("ix_subscriptions_customer_id", "subscriptions", ["customer_id"], unique=False)
+    op.create_index(
+        "ix_subscriptions_customer_id_created_at_id",
+        "subscriptions",
+        ["customer_id", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_subscriptions_created_at_id", "subscriptions", ["created_at", "id"], unique=False
+    )
     op.create_index(
         "uq_subscriptions_live_plan",
         "subscriptions",
@@ -316,7 +324,8 @@ def downgrade() -> None:
         table_name="subscriptions",
         postgresql_where=sa.text("kind = 'plan' AND state NOT IN ('expired', 'withdrawn')"),
     )
-    op.drop_index("ix_subscriptions_customer_id", table_name="subscriptions")
+    op.drop_index("ix_subscriptions_customer_id_created_at_id", table_name="subscriptions")
+    op.drop_index("ix_subscriptions_created_at_id", table_name="subscriptions")
     op.drop_table("subscriptions")
     op.drop_table("prices")
     op.drop_table("offerings")

@@ -5,6 +5,7 @@ from services.subscriptions.repository.catalogue import (
     get_feature_keys,
     get_group_ids,
     get_price_versions,
+    lock_catalogue,
     save_catalogue,
 )
 from services.subscriptions.repository.copies import (
@@ -50,6 +51,7 @@ __all__ = [
     "get_subscriptions_of",
     "link_invoices",
     "list_subscriptions",
+    "lock_catalogue",
     "lock_customers",
     "lock_offers",
     "save_catalogue",

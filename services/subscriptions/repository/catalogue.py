@@ -16,6 +16,7 @@ __all__ = [
     "get_feature_keys",
     "get_group_ids",
     "get_price_versions",
+    "lock_catalogue",
     "save_catalogue",
 ]
 
@@ -56,6 +57,11 @@ async def get_catalogue(tx: Tx, *, with_prices: bool = True) -> Catalogue:
     return Catalogue(offerings, prices)
 
 
+async def lock_catalogue(tx: Tx) -> None:
+    """Catalogue changes come from people, one at a time; before anything of it is read."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('catalogue'))"))
+
+
 async def save_catalogue(
     tx: Tx,
     *,
@@ -65,8 +71,6 @@ async def save_catalogue(
     prices: Sequence[dict[str, Any]],
 ) -> None:
     """Add or change by id; nothing that is not named is touched. Prices become new versions."""
-    # Catalogue changes come from people, one at a time.
-    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('catalogue'))"))
     await insert_rows(
         tx,
         t.plan_groups,

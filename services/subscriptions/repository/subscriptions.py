@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from services.subscriptions import tables as t
 from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
 from shared.database import Tx, insert_rows, update_rows
+from shared.paging import fetch_page
 from shared.periods import Period
 
 __all__ = [
@@ -91,14 +92,15 @@ async def get_subscription(tx: Tx, subscription_id: UUID) -> Subscription | None
 
 
 async def list_subscriptions(
-    tx: Tx, *, customer_id: UUID | None, after: UUID | None, limit: int
-) -> list[Subscription]:
-    query = select(t.subscriptions).order_by(t.subscriptions.c.id).limit(limit)
+    tx: Tx, *, customer_id: UUID | None, after: str | None, limit: int
+) -> tuple[list[Subscription], str | None]:
+    """A page, newest first, and the cursor to the next one."""
+    columns = (t.subscriptions.c.created_at, t.subscriptions.c.id)
+    query = select(t.subscriptions)
     if customer_id:
         query = query.where(t.subscriptions.c.customer_id == customer_id)
-    if after:
-        query = query.where(t.subscriptions.c.id > after)
-    return [_subscription(row) for row in await tx.execute(query)]
+    rows, following = await fetch_page(tx, query, columns, after, limit)
+    return [_subscription(row) for row in rows], following
 
 
 async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Subscription]:

@@ -130,8 +130,6 @@ async def _book(
 ) -> tuple[list[tuple[Subscription, Offer]], list[Event], Money]:
     """One offer per product, one request for an invoice over all of them."""
     seller = await repository.get_seller(tx)
-    if seller is None:
-        raise Conflict("settings_missing", "The seller's settings have not been saved yet.")
     total = preview_total([price for _, price in to_pay], customer, seller, now)
     if expected_total is not None and expected_total != total:
         raise Conflict(

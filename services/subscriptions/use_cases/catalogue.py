@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
-from services.subscriptions.domain.catalogue import Cycle, Kind
+from services.subscriptions.domain.catalogue import Catalogue, Cycle, Kind
 from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import InputInvalid
@@ -52,20 +52,9 @@ async def save_catalogue(tx: Tx, document: CatalogueDocument, *, new_id: NewId) 
     Raises:
         InputInvalid: a plan names a group, module or feature that does not exist.
     """
+    await repository.lock_catalogue(tx)
     known = await repository.get_catalogue(tx)
-    kinds = {o.id: o.kind for o in known.offerings.values()}
-    kinds |= {o.id: o.kind for o in document.offerings}
-    features = {f["key"] for f in document.features} | await repository.get_feature_keys(tx)
-    groups = {g["id"] for g in document.groups} | await repository.get_group_ids(tx)
-    for offering in document.offerings:
-        if offering.group_id is not None and offering.group_id not in groups:
-            raise InputInvalid("plans.group_id", f"there is no plan group {offering.group_id}")
-        for module in map(UUID, offering.details.get("included_modules", ())):
-            if kinds.get(module) != "module":
-                raise InputInvalid("plans.included_modules", f"there is no module {module}")
-        for key in offering.details["features"]:
-            if key not in features:
-                raise InputInvalid("features", f"there is no feature {key}")
+    await _check(tx, document, known)
     versions = await repository.get_price_versions(tx)
     current = {(p.product_id, p.currency, p.cycle): p for p in known.prices}
     prices = []
@@ -108,3 +97,24 @@ async def save_catalogue(tx: Tx, document: CatalogueDocument, *, new_id: NewId) 
         ],
         prices=prices,
     )
+
+
+async def _check(tx: Tx, document: CatalogueDocument, known: Catalogue) -> None:
+    """What the document refers to must exist, and a plan stays a plan."""
+    for offering in document.offerings:
+        before = known.offerings.get(offering.id)
+        if before and before.kind != offering.kind:
+            raise InputInvalid(f"{offering.kind}s.id", f"{offering.id} is a {before.kind}")
+    kinds = {o.id: o.kind for o in known.offerings.values()}
+    kinds |= {o.id: o.kind for o in document.offerings}
+    features = {f["key"] for f in document.features} | await repository.get_feature_keys(tx)
+    groups = {g["id"] for g in document.groups} | await repository.get_group_ids(tx)
+    for offering in document.offerings:
+        if offering.group_id is not None and offering.group_id not in groups:
+            raise InputInvalid("plans.group_id", f"there is no plan group {offering.group_id}")
+        for module in map(UUID, offering.details.get("included_modules", ())):
+            if kinds.get(module) != "module":
+                raise InputInvalid("plans.included_modules", f"there is no module {module}")
+        for key in offering.details["features"]:
+            if key not in features:
+                raise InputInvalid("features", f"there is no feature {key}")

@@ -11,8 +11,9 @@ from services.subscriptions import repository
 from services.subscriptions.domain.cards import Action, Card, cards
 from services.subscriptions.domain.catalogue import Kind, Price
 from shared.database import Tx
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.events.billing import SettingsChanged
+from shared.invoicing import InvoicingError
 from shared.money import Money
 from shared.periods import local_date
 from shared.quotes import Buyer, Seller, quote
@@ -30,7 +31,8 @@ class PricedAction:
 class PricedCard:
     card: Card
     actions: tuple[PricedAction, ...]
-    offer: Any = None
+    reason: str | None
+    offer: Any
 
 
 async def list_options(tx: Tx, customer_id: UUID, kind: Kind, *, now: datetime) -> list[PricedCard]:
@@ -46,21 +48,33 @@ async def list_options(tx: Tx, customer_id: UUID, kind: Kind, *, now: datetime) 
     found = await customer_cards(tx, customer, kind)
     offers = await repository.get_offers(tx, [c.subscription.id for c in found if c.subscription])
     return [
-        PricedCard(
+        _priced(
             card,
-            tuple(
-                PricedAction(
-                    action,
-                    preview_total([action.price], customer, seller, now)
-                    if action.price and seller
-                    else None,
-                )
-                for action in card.actions
-            ),
             offers.get(card.subscription.id) if card.subscription else None,
+            customer,
+            seller,
+            now,
         )
         for card in found
     ]
+
+
+def _priced(
+    card: Card, offer: Any, customer: Any, seller: SettingsChanged | None, now: datetime
+) -> PricedCard:
+    """The card with amounts; what cannot be invoiced now is not offered, and it says why."""
+    actions, reason = [], card.reason
+    for action in card.actions:
+        if action.price is None:
+            actions.append(PricedAction(action, None))
+            continue
+        try:
+            amount = preview_total([action.price], customer, seller, now)
+        except Conflict as refusal:
+            reason = refusal.detail
+        else:
+            actions.append(PricedAction(action, amount))
+    return PricedCard(card, tuple(actions), reason, offer)
 
 
 async def customer_cards(tx: Tx, customer: Any, kind: Kind) -> list[Card]:
@@ -86,14 +100,23 @@ class _PricedItem:
 
 
 def preview_total(
-    prices: Iterable[Price], customer: Any, seller: SettingsChanged, now: datetime
+    prices: Iterable[Price], customer: Any, seller: SettingsChanged | None, now: datetime
 ) -> Money:
-    """What an invoice over these prices would come to today, VAT included."""
-    priced = quote(
-        [_PricedItem(p.unit_price or Decimal(0), p.basis, p.vat_category) for p in prices],
-        customer.currency,
-        seller=Seller.of(seller),
-        buyer=Buyer(customer.country, customer.is_company, customer.vat_id),
-        on=local_date(now, seller.time_zone),
-    )
+    """What an invoice over these prices would come to today, VAT included.
+
+    Raises:
+        Conflict: no invoice can be made of them, for lack of settings or of a VAT rate.
+    """
+    if seller is None:
+        raise Conflict("settings_missing", "The seller's settings have not been saved yet.")
+    try:
+        priced = quote(
+            [_PricedItem(p.unit_price or Decimal(0), p.basis, p.vat_category) for p in prices],
+            customer.currency,
+            seller=Seller.of(seller),
+            buyer=Buyer(customer.country, customer.is_company, customer.vat_id),
+            on=local_date(now, seller.time_zone),
+        )
+    except InvoicingError as error:
+        raise Conflict("not_invoiceable", f"No invoice can be made: {error}.") from error
     return Money(priced.totals.total_minor, customer.currency)

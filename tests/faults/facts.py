@@ -1,0 +1,111 @@
+"""Everything the oracle looks at, read from outside: databases and topics."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from shared.events import Event, Topic, topics
+from shared.events.billing import INVOICES
+from shared.events.customers import CUSTOMERS
+from shared.events.notifier import DELIVERIES
+from shared.events.subscriptions import ENTITLEMENTS, INVOICE_REQUESTS, SUBSCRIPTIONS
+from tests.system import System
+
+__all__ = ["INNOCENT_HEADER", "POISON_HEADER", "Facts", "Told", "read_facts", "told"]
+
+POISON_HEADER = "test_poison"
+"""Records with this header are a test's own broken ones; nobody promised anything by them."""
+INNOCENT_HEADER = "test_innocent"
+"""Unless they have this one too: a true message, to which a test lets the handler raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One logical event: all records with one `ce_id`."""
+
+    event_id: str
+    event: Event
+    sequence: int | None
+    times: int
+    changed: bool
+
+
+async def told(system: System, topic: Topic) -> list[Told]:
+    """The distinct events of a topic, per key in the order in which they appeared first."""
+    first: dict[str, tuple[Any, dict[str, str]]] = {}
+    times: Counter[str] = Counter()
+    changed = set()
+    for record in await system.read_topic(topic.name):
+        headers = {name: value.decode() for name, value in record.headers}
+        if POISON_HEADER in headers and INNOCENT_HEADER not in headers:
+            continue
+        event_id = headers["ce_id"]
+        times[event_id] += 1
+        known, known_headers = first.setdefault(event_id, (record, headers))
+        if (known.key, known.value, known_headers) != (record.key, record.value, headers):
+            changed.add(event_id)
+    return [
+        Told(
+            event_id,
+            topics()[topic][headers["ce_type"]].model_validate_json(record.value),
+            int(headers["ce_sequence"]) if "ce_sequence" in headers else None,
+            times[event_id],
+            event_id in changed,
+        )
+        for event_id, (record, headers) in first.items()
+    ]
+
+
+@dataclass
+class Facts:
+    """Everything there is to look at, read once."""
+
+    invoices: list[asyncpg.Record]
+    lines: list[asyncpg.Record]
+    offers: list[asyncpg.Record]
+    subscriptions: dict[UUID, asyncpg.Record]
+    periods: list[asyncpg.Record]
+    entitlements: dict[UUID, asyncpg.Record]
+    deliveries: list[asyncpg.Record]
+    events: dict[Topic, list[Told]]
+    wrong: list[str] = field(default_factory=list)
+
+    def check(self, holds: bool, text: str) -> None:
+        if not holds:
+            self.wrong.append(text)
+
+    def of(self, topic: Topic, kind: type[Event]) -> list[Any]:
+        return [t.event for t in self.events[topic] if isinstance(t.event, kind)]
+
+
+async def read_facts(system: System) -> Facts:
+    rows = system.rows
+    subscriptions = await rows("subscriptions", "SELECT * FROM subscriptions")
+    entitlements = await rows("subscriptions", "SELECT * FROM entitlements")
+    return Facts(
+        invoices=await rows(
+            "billing",
+            "SELECT i.*, coalesce((SELECT sum(amount_minor) FROM payments p "
+            "WHERE p.invoice_id = i.id), 0)::bigint AS received FROM invoices i ORDER BY number",
+        ),
+        lines=await rows("billing", "SELECT * FROM invoice_lines"),
+        offers=await rows("subscriptions", "SELECT * FROM offers"),
+        subscriptions={row["id"]: row for row in subscriptions},
+        periods=await rows("subscriptions", "SELECT * FROM periods ORDER BY 1, 2, 3"),
+        entitlements={row["customer_id"]: row for row in entitlements},
+        deliveries=await rows("notifier", "SELECT * FROM deliveries"),
+        events={
+            topic: await told(system, topic)
+            for topic in (
+                CUSTOMERS,
+                INVOICE_REQUESTS,
+                INVOICES,
+                SUBSCRIPTIONS,
+                ENTITLEMENTS,
+                DELIVERIES,
+            )
+        },
+    )

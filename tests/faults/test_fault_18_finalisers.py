@@ -1,0 +1,101 @@
+"""Fifty finalisers at once, with rollbacks, over midnight, and one killed holding the lock."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.billing.use_cases.openings import open_requested_invoices
+from shared.clock import new_id, system_clock
+from shared.database import create_engine
+from shared.events.subscriptions import InvoiceRequested
+from tests.faults.fleet import SECONDS, Fleet, seeded, working
+from tests.faults.journeys import Journeys
+from tests.faults.oracle import verify
+from tests.system import System
+
+pytestmark = pytest.mark.timeout(240 + 3 * SECONDS)
+
+_FINALISERS = 50
+_CUSTOMERS = 40 + int(SECONDS)
+_ROLLBACKS = 0.3
+
+
+async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: Fleet) -> None:
+    chance = seeded("finalisers")
+    billing = await fleet.start("billing")
+    engine = create_engine(system.databases["billing"], _FINALISERS)
+    async with (
+        working(system, ["customers", "notifier"]),
+        working(system, ["subscriptions"], without=["relay"]),
+        Journeys(system, chance) as journeys,
+    ):
+        # What is booked now stays in the outbox, for there is no relay yet.
+        for customer in await journeys.customers(_CUSTOMERS):
+            await journeys.book(customer, "plan")
+            await journeys.book(customer, "module")
+        requests = await _requested(system)
+        assert len(requests) == 2 * _CUSTOMERS
+        await billing.stop()
+
+        # Four of five requests by hand, each twice; all of them also as messages, to a process
+        # that dies with numbers in its hands and the others waiting for it.
+        by_hand = requests[: len(requests) * 4 // 5]
+        doomed = await fleet.start("billing", ["worker"], failpoint="batch.before_commit@1")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_finalise(engine, by_hand, chance))
+            relay = await fleet.start("subscriptions", ["relay"])
+            await doomed.died()
+        await fleet.start("billing")
+
+        await verify(system, promised=journeys.promised)
+        rows = await system.rows("billing", "SELECT DISTINCT invoice_date FROM invoices")
+        assert len(rows) == 2, "all invoices have one date: the test has shown nothing"
+        await relay.stop()
+    await engine.dispose()
+
+
+async def _requested(system: System) -> list[InvoiceRequested]:
+    rows = await system.rows(
+        "subscriptions",
+        "SELECT payload FROM outbox WHERE type = $1 ORDER BY id",
+        InvoiceRequested.TYPE,
+    )
+    return [InvoiceRequested.model_validate_json(row["payload"]) for row in rows]
+
+
+async def _finalise(
+    engine: AsyncEngine, requests: Sequence[InvoiceRequested], chance: random.Random
+) -> None:
+    """Batches of one to four; each request is in two of them, and half of the time is yesterday."""
+    today = system_clock()
+    batches: list[tuple[datetime, list[InvoiceRequested]]] = []
+    for _ in range(2):
+        rest = chance.sample(requests, len(requests))
+        while rest:
+            # One of a customer at most, as in a wave.
+            batch = {r.customer_id: r for r in (rest.pop() for _ in range(min(4, len(rest))))}
+            late = chance.random() < len(batches) / len(requests)
+            batches.append((today if late else today - timedelta(days=1), [*batch.values()]))
+    waiting: asyncio.Queue[tuple[datetime, list[InvoiceRequested]]] = asyncio.Queue()
+    for entry in batches:
+        waiting.put_nowait(entry)
+
+    async def finaliser() -> None:
+        while not waiting.empty():
+            now, batch = waiting.get_nowait()
+            async with engine.connect() as tx:
+                await open_requested_invoices(tx, batch, now=now, new_id=new_id)
+                await asyncio.sleep(chance.uniform(0, 0.02))
+                if chance.random() < _ROLLBACKS:
+                    await tx.rollback()
+                    waiting.put_nowait((now, batch))
+                else:
+                    await tx.commit()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_FINALISERS):
+            group.create_task(finaliser())
