@@ -12,7 +12,7 @@ WORKERS ?= 2
 # Options for `make run`, such as ARGS=--once.
 ARGS ?=
 
-.PHONY: help install run test check lint bench soak reset lock contracts clean
+.PHONY: help install run test check lint bench seeded reset lock contracts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -59,6 +59,9 @@ reset: install ## Delete the data of the embedded stack.
 
 bench: install ## Measure against hand-written floors; QUICK=1 is shorter, ONLY=name picks.
 	@$(BIN)/python -m tests.benchmarks
+
+seeded: install ## Break a copy of the tree on purpose and see each fault test fail.
+	@$(BIN)/python -m tests.faults.seeded $(ARGS)
 
 clean: ## Delete everything that was installed or stored.
 	rm -rf $(VENV) $(STATE)

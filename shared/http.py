@@ -5,7 +5,6 @@ sent, so a failed commit is a 5xx and never a false 2xx.
 """
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -15,8 +14,6 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import text
@@ -29,8 +26,9 @@ from shared.auth import Call, authenticate
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.correlation import Correlation, correlated
 from shared.database import is_transient, serialization_failed
-from shared.errors import InputInvalid, KontorError, Unavailable
+from shared.errors import InputInvalid
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
+from shared.problems import HANDLERS, PROBLEM_SCHEMA, unavailable
 from shared.tracing import SpanKind, span
 
 __all__ = ["BODY_MAX_BYTES", "InputModel", "create_api", "new_router"]
@@ -91,7 +89,7 @@ async def _read(endpoint: _Endpoint, request: Request) -> Response:
             return await endpoint(request)
     except Exception as error:
         if is_transient(error):
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         raise
 
 
@@ -104,7 +102,7 @@ async def _write(endpoint: _Endpoint, request: Request) -> Response:
             if not is_transient(error):
                 raise
             if attempt == _TRIES or not serialization_failed(error):
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
             await asyncio.sleep(0.01 * attempt)
     request.app.state.committed()
     return response
@@ -177,7 +175,7 @@ def create_api(
         responses={
             "4XX": {
                 "description": "Problem details (RFC 9457)",
-                "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}},
+                "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}},
             }
         },
     )
@@ -187,13 +185,8 @@ def create_api(
     app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
     for router in routers:
         app.include_router(router)
-    for kind, handler in (
-        (KontorError, _refused),
-        (RequestValidationError, _input_invalid),
-        (HTTPException, _http_error),
-        (Exception, _failed),
-    ):
-        app.add_exception_handler(kind, handler)  # type: ignore[arg-type]
+    for kind, handler in HANDLERS:
+        app.add_exception_handler(kind, handler)
     app.add_middleware(_Observed, service=service)
     app.add_route("/metrics", metrics.exposition)
     return app
@@ -204,95 +197,8 @@ async def _health(request: Request) -> dict[str, str]:
         async with request.app.state.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
     except Exception as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
     return {"status": "ok"}
-
-
-_PROBLEM_SCHEMA = {
-    "type": "object",
-    "title": "Problem",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"field": {"type": "string"}, "rule": {"type": "string"}},
-            },
-        },
-    },
-}
-
-
-class _ProblemResponse(JSONResponse):
-    media_type = "application/problem+json"
-
-    def render(self, content: Any) -> bytes:
-        # As ASCII: what is quoted from a bad request may not be encodable otherwise.
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
-
-
-def problem(status: int, code: str, detail: str, **extra: Any) -> JSONResponse:
-    """Problem details for HTTP APIs (RFC 9457)."""
-    body = {
-        "type": f"urn:kontor:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        **extra,
-    }
-    return _ProblemResponse(body, status)
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    log.warning("database unavailable", error=repr(error))
-    return Unavailable("unavailable", "The service cannot reach its database; try again.")
-
-
-async def _refused(_: Request, error: KontorError) -> JSONResponse:
-    extra = dict(error.extra)
-    if isinstance(error, InputInvalid):
-        extra["errors"] = [{"field": e.field, "rule": e.rule} for e in error.errors]
-    answer = problem(error.status, error.code, error.detail, **extra)
-    if isinstance(error, Unavailable):
-        answer.headers["retry-after"] = "1"
-    return answer
-
-
-async def _input_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    errors = [
-        {"field": _field(e["loc"]), "rule": e["msg"].removeprefix("Value error, ")}
-        for e in error.errors()
-    ]
-    if any(e["type"] == "json_invalid" for e in error.errors()):
-        return problem(400, "json_malformed", "The body is not valid JSON.", errors=errors)
-    detail = "; ".join(f"{e['field']}: {e['rule']}" for e in errors[:5])
-    return problem(422, "input_invalid", detail, errors=errors)
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """`("body", "lines", 2, "price")` -> `lines[2].price`."""
-    path = ""
-    for part in location[1:] if len(location) > 1 else location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
-async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-    code = codes.get(error.status_code, "http_error")
-    answer = problem(error.status_code, code, str(error.detail))
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _failed(_: Request, _error: Exception) -> JSONResponse:
-    # The server logs it: Starlette raises it again once this has been sent.
-    return problem(500, "internal_error", "Something went wrong here; it has been logged.")
 
 
 class _Observed:

@@ -13,7 +13,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from deploy.gateway.routes import route_table
-from shared.http import problem
+from shared.problems import problem
 
 __all__ = ["Gateway", "merged_openapi"]
 
