@@ -14,11 +14,21 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.servers import TestServers, clone_databases, drop_databases, test_servers
 from tests.system import System
 
+# The default of structlog draws tracebacks with all local variables: seconds each on the event
+# loop, long enough for consumers to be thrown out of their groups.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ],
+)
 # Machines differ and are shared: how long one example takes is no property of the code.
 settings.register_profile("kontor", deadline=None)
 settings.load_profile("kontor")

@@ -109,11 +109,14 @@ class _Connections:
     """One database connection and one idempotent producer, closed together."""
 
     database: Any
+    producer: AIOKafkaProducer
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.database_url
-        self.producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap,
+        self._settings = settings
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap,
             acks="all",
             enable_idempotence=True,
             linger_ms=2,
@@ -124,9 +127,12 @@ class _Connections:
 
     async def __aenter__(self) -> Self:
         self.database = await asyncpg.connect(
-            self._url, timeout=5, server_settings={"application_name": "kontor relay"}
+            self._settings.database_url,
+            timeout=5,
+            server_settings={"application_name": "kontor relay"},
         )
         try:
+            self.producer = self._new_producer()
             await self.producer.start()
         except BaseException:
             self.database.terminate()

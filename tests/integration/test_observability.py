@@ -83,12 +83,13 @@ async def test_booking_to_mail_is_one_trace_and_payment_to_activation_another(
         "handle invoice.document_stored",
         "send mail",
     }
-    sent = [
-        dict(record.headers)
-        for record in await watched.read_topic("notifier.deliveries.v1")
-        if invoice["id"].encode() in (record.value or b"")
-    ]
-    assert [headers["ce_correlationid"] for headers in sent] == [b"booking-42"]
+
+    async def told() -> list[bytes] | None:
+        records = await watched.read_topic("notifier.deliveries.v1")
+        mine = [r for r in records if invoice["id"].encode() in (r.value or b"")]
+        return [dict(record.headers)["ce_correlationid"] for record in mine] or None
+
+    assert await eventually(told, "email.sent") == [b"booking-42"]
 
     await watched.post(f"/invoices/{invoice['id']}/payments", {"amount": invoice["total"]})
 

@@ -68,7 +68,9 @@ async def get_seller(tx: Tx) -> SettingsChanged | None:
 
 
 async def lock_seller(tx: Tx) -> SettingsChanged | None:
-    data = await tx.scalar(select(t.seller_settings.c.data).with_for_update())
+    """The settings, locked by name: at first there is no row that could be."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('seller_settings'))"))
+    data = await tx.scalar(select(t.seller_settings.c.data))
     return SettingsChanged.model_validate(data) if data else None
 
 

@@ -71,7 +71,8 @@ async def send_due_mails(
                 message = await _build(
                     row, customer, invoices[row.invoice_id], seller, store, settings
                 )
-            except (ValueError, OSError) as error:
+            except Exception as error:  # whatever it is, it must not hold up the others' mails
+                log.exception("mail not built", delivery=str(row.id))
                 permanent = isinstance(error, ValueError)
                 failure = SendFailure(550 if permanent else None, str(error))
             else:
