@@ -27,13 +27,16 @@ async def run_worker(worker: Worker, roles: Sequence[str], stop: asyncio.Event) 
     )
     jobs: list[Job] = [processor.release_parked for processor in processors]
     jobs += [job for role in roles for job in worker.jobs.get(role, ())]
-    running = [wakeup.run(), monitor.run(), *(wakeup.work(_lasting(worker, job)) for job in jobs)]
+    running = [
+        wakeup.run(),
+        monitor.run(),
+        keep_house(worker.engine, clock=worker.clock),
+        *(wakeup.work(_lasting(worker, job)) for job in jobs),
+    ]
     if settings.monitoring_port:
         running.append(
             serve(monitor.app(), settings.api_host, settings.monitoring_port, asyncio.Event())
         )
-    if processors:
-        running.append(keep_house(worker.engine, clock=worker.clock))
     if "relay" in roles:
         running.append(Relay(settings, wakeup).run())
     async with asyncio.TaskGroup() as group:
