@@ -8,7 +8,7 @@ becomes a dead letter, while everything else is long done.
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -220,12 +220,14 @@ class BatchProcessor:
 
     def _count(self, settled: _Run, waiting: _Run) -> None:
         parked = {m.event_id for m in waiting}
+        counts: Counter[tuple[str, str]] = Counter()
         for message in settled:
             outcome = (
                 "dead" if message.broken else "parked" if message.event_id in parked else "handled"
             )
-            kind = message.event.TYPE if message.event else "broken"
-            metrics.EVENTS.labels(self.name, kind, outcome).inc()
+            counts[message.event.TYPE if message.event else "broken", outcome] += 1
+        for (kind, outcome), count in counts.items():
+            metrics.EVENTS.labels(self.name, kind, outcome).inc(count)
 
     async def _run_waves(self, tx: Tx, messages: _Run, *, behind: bool, now: Any) -> list[Message]:
         """Run the handlers; returns the messages that have to wait.
