@@ -52,7 +52,6 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=False,
         hide_parameters=True,  # they are personal data, and errors end up in logs
         connect_args={
             "timeout": 5,

@@ -76,7 +76,7 @@ def failures_router(service: str) -> APIRouter:
     async def list_failures(
         call: Annotated[Call, access("failures:read")],
         kind: Kind = "dead",
-        consumer: str | None = None,
+        consumer: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = None,
         after: FailureId | None = None,
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
     ) -> FailuresOut:

@@ -37,7 +37,7 @@ class ServiceProcess(Server):
         super().__init__(state, report=report)
         self._module = module
         self._roles = roles
-        self._environment = {**environment, "KONTOR_PROCESS_FOLDER": str(self.folder)}
+        self._environment = {**environment}
         self.ready_url = ""
         self._log_start = 0
 

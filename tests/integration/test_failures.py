@@ -99,6 +99,11 @@ async def test_every_service_answers_under_its_own_name(system: System, service:
     assert (await system.get(f"/{service}/failures", kind="parked"))["items"] is not None
 
 
+async def test_a_consumer_that_cannot_be_is_refused_and_makes_no_error(system: System) -> None:
+    refused = await system.get("/billing/failures", consumer="\0", expect=422)
+    assert [error["field"] for error in refused["errors"]] == ["consumer"]
+
+
 async def test_a_parked_message_can_be_discarded_and_stays_away(system: System) -> None:
     stranger, event_id = str(uuid4()), str(uuid4())
     body = (
