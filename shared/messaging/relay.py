@@ -131,11 +131,11 @@ class _Connections:
             timeout=5,
             server_settings={"application_name": "kontor relay"},
         )
+        self.producer = self._new_producer()
         try:
-            self.producer = self._new_producer()
             await self.producer.start()
-        except BaseException:
-            self.database.terminate()
+        except BaseException:  # also when the process is stopped while it still starts
+            await self.__aexit__()
             raise
         return self
 
