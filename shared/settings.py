@@ -21,8 +21,6 @@ class Settings(BaseModel):
         database_url: `postgresql://` address of this service's own database.
         kafka_bootstrap: `host:port[,host:port]`.
         topic_prefix: put before every topic and group; isolates installations and tests.
-        relay_tasks: how many tasks of one process share the outbox, each with a database
-            connection and a producer of its own.
         monitoring_port: where a worker answers `/health` and `/metrics`; 0: nowhere.
         graceful_timeout_s: how long a stopping worker may finish its batch.
     """
@@ -40,7 +38,6 @@ class Settings(BaseModel):
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     monitoring_port: int = 0
-    relay_tasks: int = 2
     batch_max_records: int = 500
     batch_wait_ms: int = 10
     session_timeout_ms: int = 6_000

@@ -150,6 +150,7 @@ class System:
             f"{self.prefix}{name}",
             bootstrap_servers=self.servers.kafka_bootstrap,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             enable_auto_commit=False,
         )
         async with consumer:

@@ -115,7 +115,6 @@ def environment(servers: Servers, state: Path, services: Mapping[str, object]) -
     values = {
         "KONTOR_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
         # Everything on one machine: memory counts more than throughput.
-        "KONTOR_RELAY_TASKS": "1",
         "KONTOR_DATABASE_POOL_SIZE": "5",
         "KONTOR_STORAGE_URL": f"file://{quote(str((state / 'documents').resolve()))}",
         "KONTOR_NOTIFIER_SMTP_HOST": servers.smtp_host,

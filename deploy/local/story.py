@@ -255,7 +255,10 @@ class Story:
         topic = ENTITLEMENTS.name
         # Without a group every partition is assigned at once.
         consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self._bootstrap, auto_offset_reset="earliest"
+            topic,
+            bootstrap_servers=self._bootstrap,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
         )
         await consumer.start()
         try:

@@ -49,6 +49,7 @@ def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor
         batch=True,
         ack_policy=AckPolicy.MANUAL,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
         batch_timeout_ms=settings.batch_wait_ms,
         max_records=settings.batch_max_records,
         session_timeout_ms=settings.session_timeout_ms,

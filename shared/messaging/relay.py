@@ -1,16 +1,24 @@
 """From the outbox to Kafka: in order per key, nothing lost, whoever dies.
 
-A task serves one or more shards, in turn. It takes a shard's advisory lock, deletes up to a batch
-of rows by id, sends them, awaits every acknowledgement, and commits; any failure rolls back and the
-rows stay. This is the one place that awaits the network inside a transaction, and that transaction
-holds nothing but outbox rows. Never a cursor `id > last`: ids commit out of order, rows get lost.
+A shard has one owner: whoever holds its advisory lock, on the connection that also takes the rows.
+The owner deletes up to a batch of rows by id, sends them in one Kafka transaction, and commits once
+that is committed; any failure rolls back, the rows stay, and it starts over. Never a cursor
+`id > last`: ids commit out of order, rows get lost.
+
+The transactional id belongs to the shard. A new owner's first call to Kafka fences the former one,
+so a process that hung with a batch half sent, and wakes up when its lock has long gone to another,
+cannot put old states behind newer ones.
+
+This is the one place that awaits the network inside a transaction, and that transaction holds
+nothing but outbox rows.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import asyncpg
 import structlog
@@ -20,7 +28,7 @@ from aiokafka.errors import KafkaError
 from shared import metrics
 from shared.failpoints import failpoint
 from shared.messaging.outbox import SHARDS
-from shared.messaging.wakeup import Wakeup
+from shared.messaging.wakeup import FALLBACK_S, Wakeup
 from shared.settings import Settings
 
 __all__ = ["Relay"]
@@ -34,6 +42,9 @@ _TAKE = (
     "SELECT id FROM outbox WHERE shard = $1 ORDER BY id LIMIT $2)) "
     "RETURNING id, aggregatetype, aggregateid, payload, headers"
 )
+_SEND_LIMIT_S = 15.0
+# Readers wait for an open transaction: one that nobody takes over ends by itself.
+_ABORTED_AFTER_MS = 20_000
 
 
 class Relay:
@@ -42,18 +53,17 @@ class Relay:
         self._wakeup = wakeup
 
     async def run(self) -> None:
-        tasks = self._settings.relay_tasks
         async with asyncio.TaskGroup() as group:
-            for first in range(min(tasks, SHARDS)):
-                group.create_task(self._run_shards(range(first, SHARDS, tasks)))
+            for shard in range(SHARDS):
+                group.create_task(self._serve(shard))
 
-    async def _run_shards(self, shards: Sequence[int]) -> None:
+    async def _serve(self, shard: int) -> None:
         pause_s = 0.1
         while True:
             try:
-                async with _Connections(self._settings) as connections:
+                async with self._owned(shard) as (connection, producer):
                     pause_s = 0.1
-                    await self._wakeup.work(partial(self._drain_all, connections, shards))
+                    await self._wakeup.work(partial(self._drain, connection, producer, shard))
             except (
                 OSError,
                 TimeoutError,
@@ -61,32 +71,63 @@ class Relay:
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
             ) as error:
-                # New connections: a producer that failed may still hold unsent records, and
-                # they must not overtake what is sent again.
-                log.warning("relay starts over", shards=list(shards), error=repr(error))
+                # A new producer: what this one has not committed must never be seen.
+                log.warning("relay starts over", shard=shard, error=repr(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
 
-    async def _drain_all(self, connections: "_Connections", shards: Sequence[int]) -> bool:
-        """Move a batch of each shard; tells whether more may be waiting."""
-        moved = [
-            await self._drain(connections.database, connections.producer, shard) for shard in shards
-        ]
-        return any(moved)
+    @asynccontextmanager
+    async def _owned(self, shard: int) -> AsyncIterator[tuple[Any, AIOKafkaProducer]]:
+        """Wait for the shard, then fence whoever had it before."""
+        settings = self._settings
+        connection = await asyncpg.connect(
+            settings.database_url,
+            timeout=5,
+            server_settings={
+                "application_name": "kontor relay",
+                # The lock of an owner whose machine is gone must not stay for hours.
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
+        )
+        try:
+            # Asked again and again: a query that waits would hold back the vacuum of the outbox.
+            while not await connection.fetchval(  # noqa: ASYNC110 - nobody says when it is free
+                "SELECT pg_try_advisory_lock($1, $2)", _LOCK_CLASS, shard
+            ):
+                await asyncio.sleep(FALLBACK_S)
+            producer = AIOKafkaProducer(
+                bootstrap_servers=settings.kafka_bootstrap,
+                transactional_id=f"{settings.topic_prefix}{settings.service}.relay.{shard}",
+                transaction_timeout_ms=_ABORTED_AFTER_MS,
+                acks="all",
+                linger_ms=2,
+                compression_type="lz4",
+                max_batch_size=256 * 1024,
+                request_timeout_ms=int(_SEND_LIMIT_S * 1000),
+            )
+            try:
+                await producer.start()
+                yield connection, producer
+            finally:
+                await producer.stop()
+        finally:
+            connection.terminate()
 
     async def _drain(self, connection: Any, producer: AIOKafkaProducer, shard: int) -> bool:
+        """Move a batch; tells whether more may be waiting."""
         async with connection.transaction():
-            if not await connection.fetchval(
-                "SELECT pg_try_advisory_xact_lock($1, $2)", _LOCK_CLASS, shard
-            ):
-                return False  # another relay has this shard; the fallback poll looks again
             rows = await connection.fetch(_TAKE, shard, _BATCH)
             if rows:
-                await self._send(producer, sorted(rows, key=lambda row: row["id"]))
+                async with asyncio.timeout(_SEND_LIMIT_S):
+                    await self._send(producer, sorted(rows, key=lambda row: row["id"]))
                 failpoint("relay.before_commit")
+        metrics.RELAYED.labels(self._settings.service).inc(len(rows))
         return len(rows) == _BATCH
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
+        await producer.begin_transaction()
         acknowledged = [
             await producer.send(
                 f"{self._settings.topic_prefix}{row['aggregatetype']}",
@@ -96,49 +137,5 @@ class Relay:
             )
             for row in rows
         ]
-        # Not the bare gather: after a failure no send of this batch may still be under way
-        # when the next attempt begins.
-        results = await asyncio.gather(*acknowledged, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        metrics.RELAYED.labels(self._settings.service).inc(len(rows))
-
-
-class _Connections:
-    """One database connection and one idempotent producer, closed together."""
-
-    database: Any
-    producer: AIOKafkaProducer
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def _new_producer(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka_bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=2,
-            compression_type="lz4",
-            max_batch_size=256 * 1024,
-            request_timeout_ms=15_000,
-        )
-
-    async def __aenter__(self) -> Self:
-        self.database = await asyncpg.connect(
-            self._settings.database_url,
-            timeout=5,
-            server_settings={"application_name": "kontor relay"},
-        )
-        self.producer = self._new_producer()
-        try:
-            await self.producer.start()
-        except BaseException:  # also when the process is stopped while it still starts
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.database.terminate()
-        await self.producer.stop()
+        await asyncio.gather(*acknowledged)
+        await producer.commit_transaction()

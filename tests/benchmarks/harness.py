@@ -113,7 +113,10 @@ async def count_until(
 ) -> tuple[float, float]:
     """Consume `expected` records; returns when the first and the last one were there."""
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=servers.kafka_bootstrap, auto_offset_reset="earliest"
+        topic,
+        bootstrap_servers=servers.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     seen, first = 0, 0.0
     deadline = time.perf_counter() + limit_s

@@ -49,7 +49,11 @@ async def quiet(
     groups += more_groups
     deadline = time.monotonic() + limit_s
     admin = AIOKafkaAdminClient(bootstrap_servers=system.servers.kafka_bootstrap)
-    reader = AIOKafkaConsumer(bootstrap_servers=system.servers.kafka_bootstrap)
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=system.servers.kafka_bootstrap,
+        isolation_level="read_committed",
+        fetch_max_wait_ms=20,
+    )
     await admin.start()
     await reader.start()
     try:
@@ -112,8 +116,21 @@ async def _unread(
         for number in partitions:
             partition = TopicPartition(f"{system.prefix}{topic}", number)
             position = offsets[partition].offset if partition in offsets else 0
-            unread[group] += ends[partition] - max(position, 0)
+            unread[group] += await _count(reader, partition, max(position, 0), ends[partition])
     return (
         {group: count for group, count in unread.items() if count},
         {f"{tp.topic}/{tp.partition}": end for tp, end in ends.items()},
     )
+
+
+async def _count(reader: Any, partition: TopicPartition, start: int, end: int) -> int:
+    """Messages in [start, end): offsets are also taken by the marks of Kafka's transactions."""
+    if start >= end:
+        return 0
+    reader.assign([partition])
+    reader.seek(partition, start)
+    count = 0
+    while await reader.position(partition) < end:
+        for records in (await reader.getmany(timeout_ms=50)).values():
+            count += sum(record.offset < end for record in records)
+    return count

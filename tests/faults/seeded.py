@@ -94,7 +94,8 @@ FAULTS = (
         {
             "shared/messaging/relay.py": (
                 """            if rows:
-                await self._send(producer, sorted(rows, key=lambda row: row["id"]))
+                async with asyncio.timeout(_SEND_LIMIT_S):
+                    await self._send(producer, sorted(rows, key=lambda row: row["id"]))
                 failpoint("relay.before_commit")
 """,
                 _SEND_AFTER_COMMIT,
