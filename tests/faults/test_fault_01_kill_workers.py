@@ -28,7 +28,6 @@ _PLACES = (
     "batch.after_commit",
     "",
 )
-_LEASED = {"billing": "documents", "notifier": "deliveries"}
 
 
 async def test_workers_killed_under_load_lose_nothing_and_do_nothing_twice(
@@ -48,7 +47,6 @@ async def test_workers_killed_under_load_lose_nothing_and_do_nothing_twice(
                 await asyncio.wait_for(process.ended.wait(), chance.uniform(*_LIVES_S))
             await process.kill()
             deaths[service] += 1
-            await _end_leases(system, service)
         await fleet.start(service)
 
     async with Journeys(system, chance) as journeys:
@@ -91,7 +89,6 @@ async def test_a_killed_worker_leaves_no_process_behind(system: System, fleet: F
     async with others, Journeys(system, seeded("left behind")) as journeys:
         customer, *_ = await journeys.customers(1)
         await journeys.travel(customer, "plan", "paid")
-        await _end_leases(system, "billing")
         await quiet(system)
     await billing.kill()
 
@@ -99,9 +96,3 @@ async def test_a_killed_worker_leaves_no_process_behind(system: System, fleet: F
         return not fleet.strays() or None
 
     await eventually(none_left, "the pool to end", limit_s=10)
-
-
-async def _end_leases(system: System, service: str) -> None:
-    """Let the time pass for which a dead worker had claimed its work: nobody else works now."""
-    if table := _LEASED.get(service):
-        await system.rows(service, f"UPDATE {table} SET next_at = now() WHERE state = 'due'")  # noqa: S608 - a table's name

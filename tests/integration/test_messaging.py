@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from services.notifier import tables as notifier_tables
 from shared.clock import NewId, new_id
 from shared.database import Tx
-from shared.due_work import claim_due, finish
+from shared.due_work import claim_due, finish, held
 from shared.events import Event
 from shared.events.customers import CUSTOMERS, CustomerCreated, CustomerUpdated
 from shared.messaging.batch import BatchProcessor, Consumer, Unsettled, Waiting
@@ -586,9 +586,7 @@ async def mails(system: System) -> AsyncIterator[AsyncEngine]:
 
 async def claimed(engine: AsyncEngine, now: datetime, limit: int = 10) -> Sequence[Any]:
     async with engine.begin() as tx:
-        return await claim_due(
-            tx, notifier_tables.deliveries, now=now, limit=limit, lease=timedelta(minutes=5)
-        )
+        return await claim_due(tx, notifier_tables.deliveries, now=now, limit=limit)
 
 
 async def finished(engine: AsyncEngine, row: Any, **values: Any) -> bool:
@@ -602,26 +600,48 @@ async def test_work_is_not_taken_before_it_is_due_nor_while_it_is_leased(
     assert not await claimed(mails, NOW - timedelta(seconds=1))
     assert len(await claimed(mails, NOW, limit=2)) == 2
     assert len(await claimed(mails, NOW)) == 3
-    assert not await claimed(mails, NOW + timedelta(minutes=4, seconds=59))
-    assert len(await claimed(mails, NOW + timedelta(minutes=5))) == 5
+    assert not await claimed(mails, NOW + timedelta(seconds=19))
+    assert len(await claimed(mails, NOW + timedelta(seconds=20))) == 5
 
 
 async def test_workers_at_once_take_different_rows_and_nobody_waits(mails: AsyncEngine) -> None:
     table = notifier_tables.deliveries
-    options: Any = {"now": NOW, "lease": timedelta(minutes=5)}
     async with mails.begin() as one, mails.begin() as other:
-        first = await claim_due(one, table, limit=3, **options)
+        first = await claim_due(one, table, now=NOW, limit=3)
         async with asyncio.timeout(5):
-            second = await claim_due(other, table, limit=3, **options)
+            second = await claim_due(other, table, now=NOW, limit=3)
     assert (len(first), len(second)) == (3, 2)
     assert not {row.id for row in first} & {row.id for row in second}
+
+
+async def test_the_lease_of_work_in_hand_is_renewed_until_it_is_finished(
+    mails: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.due_work._RENEW_EVERY_S", 0.02)
+    table = notifier_tables.deliveries
+    rows_in_hand = await claimed(mails, NOW, limit=3)
+    postponed, parked, *_ = rows_in_hand
+    assert await finished(mails, postponed, state="due", next_at=NOW + timedelta(seconds=5))
+    assert await finished(mails, parked, state="parked")
+    ticks = itertools.count(1)
+
+    def clock() -> datetime:
+        return NOW + timedelta(hours=12 * next(ticks))
+
+    async def renewed() -> bool | None:
+        query = f"SELECT count(*) FROM {table.name} WHERE next_at >= '{NOW:%Y-%m-%d}'::date + 1"  # noqa: S608 - a table's name
+        return True if await rows(mails, query) == [(1,)] else None
+
+    async with held(mails, table, rows_in_hand, clock=clock):
+        await eventually(renewed, "the lease of the one that is in hand to grow by a day")
+    assert len(await claimed(mails, NOW + timedelta(seconds=5))) == 3
 
 
 async def test_after_the_lease_another_takes_over_and_the_late_result_is_refused(
     mails: AsyncEngine,
 ) -> None:
     (late, *_) = await claimed(mails, NOW)
-    again = await claimed(mails, NOW + timedelta(minutes=5))
+    again = await claimed(mails, NOW + timedelta(seconds=20))
     (mine,) = (row for row in again if row.id == late.id)
     assert (late.attempts, mine.attempts) == (1, 2)
     assert not await finished(mails, late, state="parked", last_error="too late")

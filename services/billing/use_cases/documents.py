@@ -1,7 +1,7 @@
 """Drawing PDFs: intent committed, drawn outside of any transaction, result committed."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from services.billing.documents.pool import RenderPool
 from services.billing.domain.invoice import Invoice, InvoiceLine
 from services.billing.domain.texts import tax_note
 from shared.clock import Clock, NewId
-from shared.due_work import claim_due, finish
+from shared.due_work import claim_due, finish, held
 from shared.events.billing import InvoiceDocumentStored
 from shared.messaging.outbox import publish
 from shared.retries import retry_at
@@ -32,7 +32,6 @@ __all__ = ["draw_due_documents", "invoice_document"]
 log = structlog.get_logger()
 
 _LIMIT = 16
-_LEASE = timedelta(minutes=2)
 _ATTEMPTS_MAX = 12
 
 
@@ -41,7 +40,7 @@ async def draw_due_documents(
 ) -> bool:
     """Draw and store a batch of documents; tells whether there were any."""
     async with engine.begin() as tx:
-        claimed = await claim_due(tx, tables.documents, now=clock(), limit=_LIMIT, lease=_LEASE)
+        claimed = await claim_due(tx, tables.documents, now=clock(), limit=_LIMIT)
         invoices = {
             invoice.id: invoice
             for invoice in await repository.get_invoices(tx, [row.invoice_id for row in claimed])
@@ -52,7 +51,8 @@ async def draw_due_documents(
             invoice = invoices[row.invoice_id]
             await _draw(engine, store, pool, row, invoice, clock=clock, new_id=new_id)
 
-    await asyncio.gather(*(draw(row) for row in claimed))
+    async with held(engine, tables.documents, claimed, clock=clock):
+        await asyncio.gather(*(draw(row) for row in claimed))
     return bool(claimed)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
@@ -16,7 +16,7 @@ from services.notifier.mails.build import Attachment, Envelope, build_mail
 from services.notifier.mails.kinds import InvoiceMail
 from services.notifier.settings import NotifierSettings
 from shared.clock import Clock, NewId
-from shared.due_work import claim_due, finish
+from shared.due_work import claim_due, finish, held
 from shared.events import Event
 from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.notifier import EmailFailed, EmailSent
@@ -31,9 +31,6 @@ log = structlog.get_logger()
 
 _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
-# Longer than the mail server may take for one mail, or a second worker would send it too.
-_LEASE = timedelta(minutes=5)
-
 
 async def send_due_mails(
     engine: AsyncEngine,
@@ -46,9 +43,7 @@ async def send_due_mails(
 ) -> bool:
     """Send a batch of mails, all at the same time; tells whether there were any."""
     async with engine.begin() as tx:
-        claimed = await claim_due(
-            tx, tables.deliveries, now=clock(), limit=settings.send_at_once, lease=_LEASE
-        )
+        claimed = await claim_due(tx, tables.deliveries, now=clock(), limit=settings.send_at_once)
         customers = await repository.get_customers(tx, [row.customer_id for row in claimed])
         invoices = await repository.get_invoices(tx, [row.invoice_id for row in claimed])
         seller = await repository.get_seller(tx)
@@ -80,7 +75,8 @@ async def send_due_mails(
         failpoint("sender.before_result")
         await _finish(engine, row, recipient, message, failure, now=clock(), new_id=new_id)
 
-    await asyncio.gather(*(send(row) for row in claimed))
+    async with held(engine, tables.deliveries, claimed, clock=clock):
+        await asyncio.gather(*(send(row) for row in claimed))
     return bool(claimed)
 
 
