@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Column, MetaData, Table, TextClause, text
+from sqlalchemy import JSON, Column, ColumnElement, MetaData, Table, TextClause, any_, literal, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 __all__ = [
     "Tx",
+    "among",
     "create_engine",
     "insert_rows",
     "is_transient",
@@ -79,6 +80,11 @@ def is_transient(error: BaseException) -> bool:
 def serialization_failed(error: BaseException) -> bool:
     """Tell whether PostgreSQL rolled the transaction back for a deadlock or a race (class 40)."""
     return _sqlstate(error).startswith("40")
+
+
+def among(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Tell rows whose column has one of these values: one array, not a parameter per value."""
+    return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
 
 
 def _array(column: Column[Any]) -> str:

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock
 from shared.correlation import correlation
-from shared.database import Tx
+from shared.database import Tx, among
 
 __all__ = ["claim_due", "due_now", "due_work_columns", "due_work_index", "finish", "held"]
 
@@ -108,9 +108,9 @@ async def _renew(
         renewed = clock() + _LEASE
         # A row put off until later, or that another has taken since, has another time to be due.
         mine = update(table).where(
-            table.c.id.in_([row.id for row in claimed]),
+            among(table.c.id, [row.id for row in claimed]),
             table.c.state == "due",
-            table.c.next_at.in_(until),
+            among(table.c.next_at, until),
         )
         try:
             async with engine.begin() as tx:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.notifier import tables as t
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 from shared.due_work import due_now
 from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.customers import CustomerState
@@ -31,7 +31,7 @@ async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
     query = (
         select(t.customers)
-        .where(t.customers.c.id.in_(list(ids)))
+        .where(among(t.customers.c.id, ids))
         .order_by(t.customers.c.id)
         .with_for_update()
     )
@@ -39,7 +39,7 @@ async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
 
 
 async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
-    query = select(t.customers).where(t.customers.c.id.in_(list(ids)))
+    query = select(t.customers).where(among(t.customers.c.id, ids))
     return {row.id: row.state for row in await tx.execute(query)}
 
 
@@ -99,7 +99,7 @@ async def add_invoices(tx: Tx, opened: Sequence[InvoiceOpened]) -> None:
 
 
 async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, InvoiceOpened]:
-    query = select(t.invoices).where(t.invoices.c.id.in_(list(ids)))
+    query = select(t.invoices).where(among(t.invoices.c.id, ids))
     return {row.id: InvoiceOpened.model_validate(row.data) for row in await tx.execute(query)}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Table, func, literal, select, update
 
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 from shared.messaging import inbox, parking
 from shared.messaging.tables import dead_letters, parked_messages
 
@@ -63,7 +63,7 @@ async def replay(tx: Tx, kind: Kind, ids: Sequence[int], *, now: datetime, by: s
     """Have failures handled again; returns the ids of those that were unresolved."""
     rows = await _lock(tx, kind, ids)
     if kind == "parked":
-        due = update(parked_messages).where(parked_messages.c.id.in_([row.id for row in rows]))
+        due = update(parked_messages).where(among(parked_messages.c.id, [row.id for row in rows]))
         await tx.execute(due.values(next_at=now))
         return [row.id for row in rows]
     for consumer in {row.consumer for row in rows}:
@@ -121,12 +121,12 @@ async def discard(tx: Tx, kind: Kind, ids: Sequence[int], *, now: datetime, by: 
 
 async def _lock(tx: Tx, kind: Kind, ids: Sequence[int]) -> Sequence[Any]:
     table = _TABLES[kind]
-    query = select(table).where(table.c.id.in_(ids)).order_by(table.c.id).with_for_update()
+    query = select(table).where(among(table.c.id, ids)).order_by(table.c.id).with_for_update()
     if kind == "dead":
         query = query.where(table.c.state == "dead")
     return (await tx.execute(query)).all()
 
 
 async def _resolve(tx: Tx, ids: Sequence[int], state: str, *, now: datetime, by: str) -> None:
-    mine = update(dead_letters).where(dead_letters.c.id.in_(ids))
+    mine = update(dead_letters).where(among(dead_letters.c.id, ids))
     await tx.execute(mine.values(state=state, resolved_by=by, resolved_at=now))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, select, text
 
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 from shared.messaging.message import Message
 from shared.messaging.tables import parked_messages
 
@@ -20,7 +20,7 @@ _table = parked_messages
 
 async def parked_keys(tx: Tx, consumer: str, keys: Collection[str]) -> set[str]:
     """Which of these keys have something waiting, so that later messages must wait behind it."""
-    query = select(_table.c.key).where(_table.c.consumer == consumer, _table.c.key.in_(keys))
+    query = select(_table.c.key).where(_table.c.consumer == consumer, among(_table.c.key, keys))
     return set((await tx.execute(query.distinct())).scalars())
 
 
@@ -68,7 +68,7 @@ async def parked_run(tx: Tx, consumer: str, key: str, *, limit: int) -> Sequence
 
 
 async def unpark(tx: Tx, row_ids: Collection[int]) -> None:
-    await tx.execute(delete(_table).where(_table.c.id.in_(row_ids)))
+    await tx.execute(delete(_table).where(among(_table.c.id, row_ids)))
 
 
 async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> None:

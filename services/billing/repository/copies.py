@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from services.billing import tables as t
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 from shared.events.billing import SettingsChanged
 from shared.events.customers import CustomerState
 
@@ -26,7 +26,7 @@ async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
     query = (
         select(t.customers)
-        .where(t.customers.c.id.in_(list(ids)))
+        .where(among(t.customers.c.id, ids))
         .order_by(t.customers.c.id)
         .with_for_update()
     )

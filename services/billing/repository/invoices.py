@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from services.billing import tables as t
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
-from shared.database import Tx, insert_rows, update_rows
+from shared.database import Tx, among, insert_rows, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
@@ -52,7 +52,7 @@ async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[in
 
 async def get_known_requests(tx: Tx, request_ids: Iterable[UUID]) -> set[UUID]:
     """Which requests have become invoices already."""
-    query = select(t.invoices.c.request_id).where(t.invoices.c.request_id.in_(list(request_ids)))
+    query = select(t.invoices.c.request_id).where(among(t.invoices.c.request_id, request_ids))
     return {found for found in (await tx.execute(query)).scalars() if found}
 
 
@@ -171,7 +171,7 @@ async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
     lines = defaultdict(list)
     query = (
         select(t.invoice_lines)
-        .where(t.invoice_lines.c.invoice_id.in_([row.id for row in rows]))
+        .where(among(t.invoice_lines.c.invoice_id, [row.id for row in rows]))
         .order_by(t.invoice_lines.c.invoice_id, t.invoice_lines.c.position)
     )
     for line in await tx.execute(query):
@@ -185,7 +185,7 @@ async def get_invoice(tx: Tx, invoice_id: UUID) -> Invoice | None:
 
 
 async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> list[Invoice]:
-    query = select(t.invoices).where(t.invoices.c.id.in_(list(ids)))
+    query = select(t.invoices).where(among(t.invoices.c.id, ids))
     return await _with_lines(tx, (await tx.execute(query)).all())
 
 
@@ -193,7 +193,7 @@ async def lock_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Invoice]:
     """Lock invoices, ordered by id. Their customers are locked already."""
     query = (
         select(t.invoices)
-        .where(t.invoices.c.id.in_(list(ids)))
+        .where(among(t.invoices.c.id, ids))
         .order_by(t.invoices.c.id)
         .with_for_update()
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.subscriptions import tables as t
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 from shared.events.billing import SettingsChanged
 from shared.events.customers import CustomerState
 
@@ -24,16 +24,16 @@ async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
     query = (
         select(t.customers)
-        .where(t.customers.c.id.in_(list(ids)))
+        .where(among(t.customers.c.id, ids))
         .order_by(t.customers.c.id)
         .with_for_update()
     )
-    return {row.id: row for row in await tx.execute(query)}
+    return {row.id: row for row in (await tx.execute(query)).all()}
 
 
 async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
-    query = select(t.customers).where(t.customers.c.id.in_(list(ids)))
-    return {row.id: row for row in await tx.execute(query)}
+    query = select(t.customers).where(among(t.customers.c.id, ids))
+    return {row.id: row for row in (await tx.execute(query)).all()}
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:

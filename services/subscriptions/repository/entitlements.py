@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.subscriptions import tables as t
-from shared.database import Tx, insert_rows
+from shared.database import Tx, among, insert_rows
 
 __all__ = [
     "get_entitlements",
@@ -16,8 +16,8 @@ __all__ = [
 
 
 async def get_entitlements(tx: Tx, customer_ids: Iterable[UUID]) -> dict[UUID, Any]:
-    query = select(t.entitlements).where(t.entitlements.c.customer_id.in_(list(customer_ids)))
-    return {row.customer_id: row for row in await tx.execute(query)}
+    query = select(t.entitlements).where(among(t.entitlements.c.customer_id, customer_ids))
+    return {row.customer_id: row for row in (await tx.execute(query)).all()}
 
 
 async def save_entitlements(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
 from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
-from shared.database import Tx, insert_rows, update_rows
+from shared.database import Tx, among, insert_rows, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
@@ -30,13 +30,16 @@ __all__ = [
 ]
 
 
+_STATES = {str(state): state for state in State}  # calling the enum is ten times slower
+
+
 def _subscription(row: Any) -> Subscription:
     return Subscription(
         id=row.id,
         customer_id=row.customer_id,
         kind=row.kind,
         product_id=row.product_id,
-        state=State(row.state),
+        state=_STATES[row.state],
         version=row.version,
         term=row.term,
         origin=row.origin,
@@ -109,7 +112,7 @@ async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Sub
     query = (
         select(s)
         .ext(distinct_on(s.c.customer_id, s.c.product_id))
-        .where(s.c.customer_id.in_(list(customer_ids)))
+        .where(among(s.c.customer_id, customer_ids))
         .order_by(
             s.c.customer_id,
             s.c.product_id,
@@ -125,27 +128,28 @@ async def get_live_subscriptions(
 ) -> dict[UUID, list[Subscription]]:
     s = t.subscriptions
     query = select(s).where(
-        s.c.customer_id.in_(list(customer_ids)), s.c.state.not_in(["expired", "withdrawn"])
+        among(s.c.customer_id, customer_ids), s.c.state.not_in(["expired", "withdrawn"])
     )
     found: dict[UUID, list[Subscription]] = {}
-    for row in await tx.execute(query):
+    for row in (await tx.execute(query)).all():
         found.setdefault(row.customer_id, []).append(_subscription(row))
     return found
 
 
 async def lock_offers(
     tx: Tx, keys: Iterable[tuple[UUID, UUID]]
-) -> list[tuple[Offer, Subscription]]:
-    """The open offers by (request, subscription), with the subscriptions they would change."""
+) -> list[tuple[Offer, Subscription, str]]:
+    """The open offers by (request, subscription), with what they would change and the time zone."""
     keys = list(keys)
     wanted = text(
         "SELECT s.*, o.request_id, o.subscription_id, o.product_id AS offered_product_id, "
         "o.cycle AS offered_cycle, o.price_id AS offered_price_id, o.state AS offer_state, "
-        "o.previous_state, o.invoice_id "
+        "o.previous_state, o.invoice_id, c.time_zone "
         "FROM unnest(CAST(:requests AS uuid[]), CAST(:subscriptions AS uuid[])) "
         "AS k (request_id, subscription_id) "
         "JOIN offers o ON o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
         "JOIN subscriptions s ON s.id = o.subscription_id "
+        "JOIN customers c ON c.id = o.customer_id "
         "WHERE o.state = 'open' ORDER BY s.id FOR UPDATE OF o, s"
     )
     rows = await tx.execute(
@@ -165,8 +169,9 @@ async def lock_offers(
                 invoice_id=row.invoice_id,
             ),
             _subscription(row),
+            row.time_zone,
         )
-        for row in rows
+        for row in rows.all()
     ]
 
 
@@ -224,7 +229,7 @@ async def link_invoices(tx: Tx, links: Sequence[tuple[UUID, UUID, UUID]]) -> Non
 async def get_offers(tx: Tx, subscription_ids: Iterable[UUID]) -> dict[UUID, Any]:
     """The open offer of each subscription that has one."""
     query = select(t.offers).where(
-        t.offers.c.subscription_id.in_(list(subscription_ids)), t.offers.c.state == "open"
+        among(t.offers.c.subscription_id, subscription_ids), t.offers.c.state == "open"
     )
     return {row.subscription_id: row for row in await tx.execute(query)}
 

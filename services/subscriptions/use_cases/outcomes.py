@@ -1,4 +1,7 @@
-"""What becomes of a booking when its invoice is opened, paid, voided or rejected."""
+"""What becomes of a booking when its invoice is opened, paid, voided or rejected.
+
+All of it happens in batches of events, whose customers the batch has locked.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -58,15 +61,14 @@ async def activate_paid_bookings(
 ) -> None:
     """Activate what was waiting for these invoices; what no longer waits stays as it is."""
     by_key = {key: event for event in paid for key in _keys(event.lines)}
-    customers = await repository.lock_customers(tx, {event.customer_id for event in paid})
     waiting = await repository.lock_offers(tx, by_key)
     if not waiting:
         return
     catalogue = await repository.get_catalogue(tx, with_prices=False)
     decided: list[tuple[Subscription, Offer, InvoicePaid]] = []
-    for offer, subscription in waiting:
+    for offer, subscription, time_zone in waiting:
         event = by_key[offer.request_id, offer.subscription_id]
-        paid_on = local_date(event.paid_at, customers[offer.customer_id].time_zone)
+        paid_on = local_date(event.paid_at, time_zone)
         decided.append((*activate_paid(subscription, offer, paid_on=paid_on), event))
     await repository.save_subscriptions(tx, [s for s, _, _ in decided], now=now)
     await repository.save_offers(tx, [offer for _, offer, _ in decided])
@@ -130,7 +132,7 @@ async def drop_voided_bookings(
         if event.replaced_by is None
         for key in _keys(event.lines)
     }
-    await _drop(tx, reasons, {e.customer_id for e in voided}, now=now, new_id=new_id)
+    await _drop(tx, reasons, now=now, new_id=new_id)
 
 
 async def drop_rejected_bookings(
@@ -141,23 +143,21 @@ async def drop_rejected_bookings(
         for event in rejected
         for subscription_id in event.subscription_ids
     }
-    await _drop(tx, reasons, {e.customer_id for e in rejected}, now=now, new_id=new_id)
+    await _drop(tx, reasons, now=now, new_id=new_id)
 
 
 async def _drop(
     tx: Tx,
     reasons: dict[tuple[UUID, UUID], Any],
-    customer_ids: set[UUID],
     *,
     now: datetime,
     new_id: NewId,
 ) -> None:
-    await repository.lock_customers(tx, customer_ids)
     waiting = await repository.lock_offers(tx, reasons)
     if not waiting:
         return
     catalogue = await repository.get_catalogue(tx, with_prices=False)
-    decided = [drop_booking(subscription, offer) for offer, subscription in waiting]
+    decided = [drop_booking(subscription, offer) for offer, subscription, _ in waiting]
     await repository.save_subscriptions(tx, [s for s, _ in decided], now=now)
     await repository.save_offers(tx, [offer for _, offer in decided])
     await publish(
