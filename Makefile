@@ -11,8 +11,9 @@ export UV_LINK_MODE := copy
 WORKERS ?= 2
 # Options for `make run`, such as ARGS=--once.
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: help install run test check lint bench seeded reset lock contracts clean
+.PHONY: help install run test check lint bench soak seeded reset lock contracts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -59,6 +60,9 @@ reset: install ## Delete the data of the embedded stack.
 
 bench: install ## Measure against hand-written floors; QUICK=1 is shorter, ONLY=name picks.
 	@$(BIN)/python -m tests.benchmarks
+
+soak: install ## Load, deaths and restarts for MINUTES, then check everything.
+	@$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 seeded: install ## Break a copy of the tree on purpose and see each fault test fail.
 	@$(BIN)/python -m tests.faults.seeded $(ARGS)

@@ -1,7 +1,6 @@
 """Running a worker: consumers, the relay, due work, and the eye on all of it."""
 
 import asyncio
-import gc
 from collections.abc import Sequence
 
 import structlog
@@ -15,17 +14,11 @@ from shared.worker import Job, Worker
 
 __all__ = ["run_worker"]
 
-# A batch makes tens of thousands of objects that die with it: with Python's default of 700 it was
-# interrupted hundreds of times to look for cycles (7 % of its processor time).
-_GC_THRESHOLDS = (50_000, 20, 50)
-
 log = structlog.get_logger()
 
 
 async def run_worker(worker: Worker, roles: Sequence[str], stop: asyncio.Event) -> None:
     """Run consumers, relay and jobs until `stop`; a part that fails ends the process."""
-    gc.freeze()  # what was imported stays for good
-    gc.set_threshold(*_GC_THRESHOLDS)
     settings, wakeup = worker.settings, worker.wakeup
     broker = create_broker(settings)
     processors = worker.processors() if "worker" in roles else []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,7 @@ __all__ = [
     "arena",
     "bench",
     "count_until",
+    "free_port",
     "process",
     "report",
 ]
@@ -106,6 +108,12 @@ def process(*command: str, environment: Mapping[str, str]) -> Iterator["subproce
         finally:
             running.kill()
             running.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def count_until(

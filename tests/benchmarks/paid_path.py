@@ -1,7 +1,6 @@
 """The paid path: a backlog of `invoice.paid` becomes active subscriptions; the relay alone."""
 
 import json
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,69 +11,13 @@ from shared.events.subscriptions import SUBSCRIPTIONS
 from shared.messaging.outbox import SHARDS, shard_of
 from shared.money import Money
 from tests.benchmarks.harness import Arena, Benchmark, arena, count_until, process
+from tests.benchmarks.stored import NOW, fill_bookings
 from tests.servers import TestServers
 
-__all__ = ["BACKLOG", "RELAY", "fill_bookings"]
+__all__ = ["BACKLOG", "RELAY", "send_paid"]
 
 _BACKLOG = 20_000
 _OUTBOX = 60_000
-_PLAN = UUID("01900000-0000-7000-8000-000000000012")
-_PRICE = uuid4()
-_NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-async def fill_bookings(
-    database: str, count: int, *, stored: int = 0
-) -> list[tuple[UUID, UUID, UUID]]:
-    """`count` customers with a plan that waits for payment: (customer, subscription, request).
-
-    `stored` more customers have an active one already.
-    """
-    connection = await asyncpg.connect(database)
-    waiting = [(uuid4(), uuid4(), uuid4()) for _ in range(count)]
-    old = [(uuid4(), uuid4(), uuid4()) for _ in range(stored)]
-    try:
-        await connection.execute(
-            "INSERT INTO offerings (id, kind, name, details, archived) VALUES "
-            "($1, 'plan', 'Team', '{\"max_users\": 20, \"features\": {\"api\": true}}', false)",
-            _PLAN,
-        )
-        await connection.execute(
-            "INSERT INTO prices (id, product_id, currency, cycle, version, unit_price, basis, "
-            "vat_category) VALUES ($1, $2, 'CHF', 'monthly', 1, 49, 'net', 'standard')",
-            _PRICE,
-            _PLAN,
-        )
-        everybody = [*waiting, *old]
-        await connection.copy_records_to_table(
-            "customers",
-            records=[
-                (c, 1, True, "CH", "CHF", "de", "Europe/Zurich", "", "active")
-                for c, _, _ in everybody
-            ],
-        )
-        columns = [
-            "id", "customer_id", "kind", "product_id", "state", "version", "term",
-            "created_at", "updated_at",
-        ]  # fmt: skip
-        for group, state in ((waiting, "pending"), (old, "active")):
-            await connection.copy_records_to_table(
-                "subscriptions",
-                columns=columns,
-                records=[(s, c, "plan", _PLAN, state, 1, 0, _NOW, _NOW) for c, s, _ in group],
-            )
-        await connection.copy_records_to_table(
-            "offers",
-            columns=[
-                "request_id", "subscription_id", "customer_id", "product_id", "cycle",
-                "price_id", "state", "created_at",
-            ],
-            records=[(r, s, c, _PLAN, "monthly", _PRICE, "open", _NOW) for c, s, r in waiting],
-        )  # fmt: skip
-        await connection.execute("VACUUM ANALYZE")
-    finally:
-        await connection.close()
-    return waiting
 
 
 async def send_paid(ground: Arena, waiting: list[tuple[UUID, UUID, UUID]]) -> None:
@@ -100,7 +43,7 @@ async def send_paid(ground: Arena, waiting: list[tuple[UUID, UUID, UUID]]) -> No
                     ),
                 ),
                 settlement=1,
-                paid_at=_NOW,
+                paid_at=NOW,
                 total=Money(5295, "CHF"),
             )
             headers = {
@@ -108,7 +51,7 @@ async def send_paid(ground: Arena, waiting: list[tuple[UUID, UUID, UUID]]) -> No
                 "ce_id": str(uuid4()),
                 "ce_type": event.TYPE,
                 "ce_source": "kontor/billing",
-                "ce_time": _NOW.isoformat(),
+                "ce_time": NOW.isoformat(),
                 "ce_sequence": "2",
                 "ce_correlationid": str(uuid4()),
             }
