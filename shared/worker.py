@@ -51,7 +51,7 @@ class Worker:
                 engine=self.engine,
                 clock=self.clock,
                 new_id=self.new_id,
-                committed=self.wakeup.hint,
+                hint=self.wakeup.hint,
             )
             for consumer in self.consumers
         ]

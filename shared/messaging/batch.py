@@ -25,6 +25,7 @@ from shared.events import Event, Topic, topics
 from shared.failpoints import failpoint
 from shared.messaging import dead_letters, inbox, parking
 from shared.messaging.message import Message, decode, storable
+from shared.messaging.wakeup import PARKED, WORK
 
 __all__ = ["BatchProcessor", "Consumer", "Handler", "Lock", "Unsettled", "Waiting"]
 
@@ -68,6 +69,7 @@ class BatchProcessor:
 
     Attributes:
         name: the consumer group without prefix; the identity in inbox, parking, dead letters.
+        hint: told what a committed batch has left to do, see `Wakeup.hint`.
         retry_pauses_s: pauses before a failing message is tried again; then it is buried.
         transient_limit_s: how long an unreachable database is waited for before `Unsettled`.
     """
@@ -77,7 +79,7 @@ class BatchProcessor:
     engine: AsyncEngine
     clock: Clock
     new_id: NewId
-    committed: Callable[[], None] = lambda: None
+    hint: Callable[[str], None] = lambda _: None
     retry_pauses_s: tuple[float, ...] = (0.1, 0.3, 1.0)
     transient_limit_s: float = 60.0
     busy: bool = field(default=False, init=False)
@@ -122,10 +124,11 @@ class BatchProcessor:
 
     async def release_parked(self, *, limit: int = 100) -> bool:
         """Try what is parked and due again; tells whether there was any."""
-        async with self.engine.connect() as tx:
+        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with reading.connect() as tx:
             keys = await parking.due_keys(tx, self.name, now=self.clock(), limit=limit)
         for key in keys:
-            async with self.engine.connect() as tx:
+            async with reading.connect() as tx:
                 rows = await parking.parked_run(tx, self.name, key, limit=limit)
             await self._settle_patiently(
                 [
@@ -212,11 +215,14 @@ class BatchProcessor:
                 tx, [m for m in todo if not m.broken], behind=not messages[0].row_id, now=now
             )
             await self._keep_waiting(tx, messages, waiting, now=now)
-            await parking.wake(tx, {m.key for m in todo} - {m.key for m in waiting}, now=now)
+            arrived = {m.key for m in todo} - {m.key for m in waiting}
+            woken = await parking.wake(tx, arrived, now=now)
             failpoint("batch.before_commit")
         failpoint("batch.after_commit")
         self._count(todo, waiting)
-        self.committed()
+        self.hint(WORK)
+        if woken:
+            self.hint(PARKED)
 
     def _count(self, settled: _Run, waiting: _Run) -> None:
         parked = {m.event_id for m in waiting}

@@ -71,9 +71,12 @@ async def unpark(tx: Tx, row_ids: Collection[int]) -> None:
     await tx.execute(delete(_table).where(among(_table.c.id, row_ids)))
 
 
-async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> None:
-    """What waits under these keys, for whichever consumer, is due now: something has come."""
-    await tx.execute(
+async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> bool:
+    """What waits under these keys, for whichever consumer, is due now: something has come.
+
+    Tells whether anything waited.
+    """
+    woken = await tx.execute(
         text(
             "UPDATE parked_messages SET next_at = :now WHERE id IN ("
             "SELECT id FROM parked_messages WHERE next_at > :now AND key = ANY(:keys) "
@@ -81,6 +84,7 @@ async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> None:
         ),
         {"now": now, "keys": list(keys)},
     )
+    return woken.rowcount > 0
 
 
 async def postpone(tx: Tx, consumer: str, keys: Collection[str], *, now: datetime) -> None:

@@ -12,11 +12,15 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
-__all__ = ["FALLBACK_S", "Wakeup"]
+__all__ = ["FALLBACK_S", "PARKED", "WORK", "Wakeup"]
 
 log = structlog.get_logger()
 
 FALLBACK_S = 1.0
+WORK = "work"
+"""Something was committed: there may be rows in the outbox and due work."""
+PARKED = "parked"
+"""Something has come for which parked messages have waited."""
 _CHANNEL = "kontor_work"
 
 
@@ -25,26 +29,29 @@ class Wakeup:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._sleepers: set[asyncio.Event] = set()
+        self._sleepers: dict[asyncio.Event, str] = {}
         self._hinted = asyncio.Event()
+        self._to_tell: set[str] = set()
 
-    def hint(self) -> None:
+    def hint(self, kind: str = WORK) -> None:
         """Say that a transaction has committed that may have left work to do."""
-        self._wake()
+        self._wake(kind)
+        self._to_tell.add(kind)
         self._hinted.set()
 
-    def _wake(self) -> None:
-        for sleeper in self._sleepers:
-            sleeper.set()
+    def _wake(self, kind: str) -> None:
+        for sleeper, wanted in self._sleepers.items():
+            if wanted == kind:
+                sleeper.set()
 
-    async def work(self, task: Callable[[], Awaitable[bool]]) -> None:
+    async def work(self, task: Callable[[], Awaitable[bool]], kind: str = WORK) -> None:
         """Run `task` again and again, until cancelled.
 
         `task` tells whether it had something to do. When not, it is called again at the next
-        hint or after `FALLBACK_S`.
+        hint of this kind or after `FALLBACK_S`.
         """
         sleeper = asyncio.Event()
-        self._sleepers.add(sleeper)
+        self._sleepers[sleeper] = kind
         try:
             while True:
                 sleeper.clear()
@@ -55,7 +62,7 @@ class Wakeup:
                     async with asyncio.timeout(FALLBACK_S):
                         await sleeper.wait()
         finally:
-            self._sleepers.discard(sleeper)
+            del self._sleepers[sleeper]
 
     async def run(self) -> None:
         """Pass hints on to other processes and take theirs, until cancelled."""
@@ -71,14 +78,16 @@ class Wakeup:
         try:
             own = connection.get_server_pid()
 
-            def received(_connection: object, pid: int, _channel: str, _payload: object) -> None:
+            def received(_connection: object, pid: int, _channel: str, kind: object) -> None:
                 if pid != own:
-                    self._wake()
+                    self._wake(str(kind))
 
             await connection.add_listener(_CHANNEL, received)
             while True:
                 await self._hinted.wait()
                 self._hinted.clear()
-                await connection.execute(f"NOTIFY {_CHANNEL}", timeout=5)
+                kinds, self._to_tell = self._to_tell, set()
+                for kind in kinds:
+                    await connection.execute(f"NOTIFY {_CHANNEL}, '{kind}'", timeout=5)
         finally:
             connection.terminate()

@@ -524,7 +524,7 @@ async def test_a_row_of_another_process_is_sent_well_before_the_fallback(
                     event = customer_created(key, version=version)
                     await publish(tx, [event], now=NOW, new_id=new_id)
                 started = time.monotonic()
-                await connection.execute("NOTIFY kontor_work")
+                await connection.execute("NOTIFY kontor_work, 'work'")
                 await sent(system, engine)
                 pauses.append(time.monotonic() - started)
         finally:
