@@ -54,14 +54,14 @@ async def due_keys(tx: Tx, consumer: str, *, now: datetime, limit: int) -> list[
 
 
 async def parked_run(tx: Tx, consumer: str, key: str, *, limit: int) -> Sequence[Any]:
-    """The waiting messages of one key in their order.
+    """The waiting messages of one key in the order of their topic: a replayed one goes first.
 
     Not locked: when two workers try the same ones, the inbox lets one of them through.
     """
     query = (
         select(_table)
         .where(_table.c.consumer == consumer, _table.c.key == key)
-        .order_by(_table.c.id)
+        .order_by(_table.c.partition, _table.c.position, _table.c.id)
         .limit(limit)
     )
     return (await tx.execute(query)).all()

@@ -71,7 +71,12 @@ class Relay:
                 KafkaError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,  # of a connection that ended while nobody looked
             ) as error:
+                task = asyncio.current_task()
+                if task and task.cancelling():
+                    # Rolling back on a connection that is gone has failed, and hid it.
+                    raise asyncio.CancelledError from error
                 # A new producer: what this one has not committed must never be seen.
                 log.warning("relay starts over", shard=shard, error=repr(error))
                 await asyncio.sleep(pause_s)

@@ -69,7 +69,13 @@ class Wakeup:
         while True:
             try:
                 await self._exchange()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 log.warning("wake-up connection lost", error=str(error))
                 await asyncio.sleep(FALLBACK_S)
 

@@ -424,6 +424,7 @@ async def test_a_large_body_in_pieces_is_refused_too(system: System, world: Worl
 async def test_a_key_used_for_another_request_is_refused(system: System, world: World) -> None:
     key = {"Idempotency-Key": "one key"}
     first = await system.api.post(CUSTOMER, json=customer(), headers=key)
+    await system.known(first.json()["id"])
     async with world.watch.nothing_changes():
         other = await system.api.post(CUSTOMER, json=customer(city="Bern"), headers=key)
         elsewhere = await system.api.post("/catalogue", json=customer(), headers=key)
