@@ -19,8 +19,9 @@ from deploy.gateway.caddy import caddyfile
 from deploy.gateway.routes import api_routes, route_table
 from deploy.services import SERVICES
 from services.billing.domain import invoice
+from services.identity.domain.roles import ROLES
 from services.subscriptions.domain import subscription
-from shared.auth import required_scope
+from shared.auth import required_scope, rule_of
 from shared.events import Topic, topics
 from shared.events.asyncapi import asyncapi_document, event_schema
 from shared.messaging.topics import RETENTION_MS, group_of
@@ -41,7 +42,12 @@ ROOT = Path(__file__).parent.parent
 PUBLISHED = Path("tests/contracts/published")
 _API = Path("docs/api")
 _ACCEPT = "--accept-breaking"
-_NOBODY_LISTENS = {"database_url": "postgresql://nobody@127.0.0.1:1/", "storage_url": "memory:///"}
+_NOBODY_LISTENS = {
+    "database_url": "postgresql://nobody@127.0.0.1:1/",
+    "storage_url": "memory:///",
+    "auth_issuer": "https://nobody.invalid",
+    "auth_jwks_url": "https://nobody.invalid/jwks.json",
+}
 
 
 class BreakingChange(Exception):
@@ -59,6 +65,7 @@ def documents() -> dict[Path, str]:
         **{_API / f"openapi-{name}.json": _json(app.openapi()) for name, app in apps.items()},
         _API / "openapi.json": _json(merged_openapi(apps)),
         _API / "routes.md": _routes(apps),
+        _API / "access.md": _access(apps),
         Path("deploy/gateway/Caddyfile"): caddyfile(route_table(apps)),
         _API / "transitions.md": _transitions(),
     }
@@ -132,6 +139,35 @@ def _routes(apps: Mapping[str, FastAPI]) -> str:
             (
                 (method, f"`{path}`", name, f"`{scope}`" if scope else "*open*")
                 for path, method, name, scope in rows
+            ),
+        ),
+    )
+
+
+def _access(apps: Mapping[str, FastAPI]) -> str:
+    rules = sorted(
+        (route.path, method, rule)
+        for app in apps.values()
+        for route in api_routes(app)
+        if (rule := rule_of(route))
+        for method in route.methods or ()
+    )
+    return _generated(
+        "Who may call what",
+        "Services ask for scopes; identity gives an operator those of the role. A caller who is",
+        "restricted to certain customers reaches only the routes marked so, and there only them.",
+        "",
+        *_table(
+            ("Method", "Path", "Scope", *ROLES, "Restricted callers"),
+            (
+                (
+                    method,
+                    f"`{path}`",
+                    f"`{rule.scope}`" if rule.scope else "*anybody*",
+                    *("x" if rule.scope is None or rule.scope in s else "" for s in ROLES.values()),
+                    "x" if rule.per_customer or "{customer_id}" in path else "",
+                )
+                for path, method, rule in rules
             ),
         ),
     )

@@ -2,6 +2,7 @@
 
 from services.billing.app import SERVICE as BILLING
 from services.customers.app import SERVICE as CUSTOMERS
+from services.identity.app import SERVICE as IDENTITY
 from services.notifier.app import SERVICE as NOTIFIER
 from services.subscriptions.app import SERVICE as SUBSCRIPTIONS
 from shared.service import Service
@@ -9,5 +10,6 @@ from shared.service import Service
 __all__ = ["SERVICES"]
 
 SERVICES: dict[str, Service] = {
-    service.settings.service: service for service in (CUSTOMERS, SUBSCRIPTIONS, BILLING, NOTIFIER)
+    service.settings.service: service
+    for service in (IDENTITY, CUSTOMERS, SUBSCRIPTIONS, BILLING, NOTIFIER)
 }

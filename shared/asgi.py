@@ -17,7 +17,13 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: Any, host: str, port: int, stop: asyncio.Event, *, graceful_timeout_s: float = 5.0
+    app: Any,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    graceful_timeout_s: float = 5.0,
+    trusted_proxies: str = "127.0.0.1",
 ) -> None:
     """Serve until `stop` is set or the task cancelled; requests under way are finished.
 
@@ -31,6 +37,7 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=int(graceful_timeout_s),
     )
     server = _Server(config)

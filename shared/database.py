@@ -7,26 +7,42 @@ arrays: one statement however many rows, twice as fast as `executemany`.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
-from sqlalchemy import JSON, Column, ColumnElement, MetaData, Table, TextClause, any_, literal, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    MetaData,
+    Select,
+    Table,
+    TextClause,
+    any_,
+    literal,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 __all__ = [
+    "Seen",
     "Tx",
     "among",
     "create_engine",
     "insert_rows",
     "is_transient",
     "new_metadata",
+    "only_seen",
     "serialization_failed",
     "update_rows",
 ]
 
 Tx = AsyncConnection
+Seen = frozenset[UUID] | None
+"""The customers that exist for a caller; None: all of them."""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 # SQLSTATE classes that pass by themselves: connection, transaction rollback, resources,
@@ -63,6 +79,14 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
             },
         },
     )
+
+
+_Query = TypeVar("_Query", bound=Select[Any])
+
+
+def only_seen(query: _Query, customer_id: Column[Any], seen: Seen) -> _Query:
+    """Leave out rows of customers that do not exist for the caller."""
+    return query if seen is None else query.where(customer_id.in_(list(seen)))
 
 
 def _sqlstate(error: BaseException) -> str:

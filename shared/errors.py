@@ -3,11 +3,13 @@
 Rendered as problem details (RFC 9457) at the edge by `shared.http`:
 
     KontorError
+    ├── Unauthenticated     401  no token, or one that proves nothing
     ├── InputInvalid        422  a value breaks a rule; names field and rule
     ├── NotFound            404
     ├── Conflict            409  the present state does not allow it
     ├── PreconditionFailed  412  somebody else was faster (ETag / If-Match)
     ├── Forbidden           403
+    ├── TooManyRequests     429  says when to come back
     └── Unavailable         503  passes by itself; try again
 """
 
@@ -23,6 +25,8 @@ __all__ = [
     "KontorError",
     "NotFound",
     "PreconditionFailed",
+    "TooManyRequests",
+    "Unauthenticated",
     "Unavailable",
 ]
 
@@ -76,6 +80,20 @@ class PreconditionFailed(KontorError):
 
 class Forbidden(KontorError):
     status = 403
+
+
+class Unauthenticated(KontorError):
+    status = 401
+
+
+class TooManyRequests(KontorError):
+    """`retry_after_s`: seconds to wait."""
+
+    status = 429
+
+    def __init__(self, retry_after_s: int, code: str = "too_many_requests") -> None:
+        super().__init__(code, f"Too many requests; try again in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(KontorError):

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from shared.audit import Act, record
 from shared.auth import Call, access
 from shared.errors import NotFound
 from shared.http import InputModel, new_router
@@ -117,7 +118,10 @@ def failures_router(service: str) -> APIRouter:
         """Have failures handled again, or give them up. Repeating it changes nothing."""
         verb = failures.replay if act == "replay" else failures.discard
         async with call.tx.begin_nested() as attempt:
-            done = await verb(call.tx, body.kind, body.ids, now=call.now, by=call.caller.subject)
+            by = call.caller.subject
+            done = await verb(call.tx, body.kind, body.ids, now=call.now, by=by)
+            acts = [Act(f"failure.{act}", f"{body.kind} message", str(i)) for i in done]
+            await record(call.tx, by, acts, now=call.now, new_id=call.new_id)
             if body.dry_run:
                 await attempt.rollback()
         return ResolvedOut(

@@ -18,16 +18,18 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
-from shared.auth import Call, authenticate
+from shared.auth import Call, Gate, Rule, admit, rule_of
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.correlation import Correlation, correlated
 from shared.database import is_transient, serialization_failed
 from shared.errors import InputInvalid
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
+from shared.openapi import describe_access
 from shared.problems import HANDLERS, PROBLEM_SCHEMA, unavailable
 from shared.tracing import SpanKind, span
 
@@ -74,23 +76,43 @@ _Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class TransactionalRoute(APIRoute):
-    """Runs the endpoint in a transaction, honours `Idempotency-Key`, repeats lost races."""
+    """Lets in who may call, runs the endpoint in a transaction, repeats lost races.
+
+    A write honours `Idempotency-Key`.
+    """
 
     def get_route_handler(self) -> _Endpoint:
+        rule = rule_of(self)
+        if rule is None:
+            raise TypeError(f"{self.path} has no access rule")
         run = _read if set(self.methods or ()) <= {"GET", "HEAD"} else _write
-        return partial(run, super().get_route_handler())
+        return partial(_admitted, rule, partial(run, super().get_route_handler()))
+
+
+async def _admitted(rule: Rule, run: _Endpoint, request: Request) -> Response:
+    # Before the transaction: strangers cost no connection, and checking a token may ask for keys.
+    request.state.caller = await admit(request, rule)
+    request.state.rule = rule
+    return await run(request)
 
 
 async def _read(endpoint: _Endpoint, request: Request) -> Response:
-    engine = request.app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
     try:
-        async with engine.connect() as tx:
-            request.state.call = await _call(request, tx)
+        async with _reading(request.app.state).connect() as tx:
+            request.state.call = _call(request, tx)
             return await endpoint(request)
     except Exception as error:
         if is_transient(error):
             raise unavailable(error) from error
         raise
+
+
+def _reading(state: State) -> AsyncEngine:
+    """The engine without transactions; made once, for making it costs more than a query."""
+    if not hasattr(state, "reading"):
+        state.reading = state.engine.execution_options(isolation_level="AUTOCOMMIT")
+    engine: AsyncEngine = state.reading
+    return engine
 
 
 async def _write(endpoint: _Endpoint, request: Request) -> Response:
@@ -110,9 +132,9 @@ async def _write(endpoint: _Endpoint, request: Request) -> Response:
 
 async def _write_once(endpoint: _Endpoint, request: Request) -> Response:
     async with request.app.state.engine.begin() as tx:
-        request.state.call = call = await _call(request, tx)
+        request.state.call = call = _call(request, tx)
         key = request.headers.get("idempotency-key")
-        if key is None:
+        if key is None or request.state.rule.confidential:
             return await endpoint(request)
         client = call.caller.subject
         url = request.url
@@ -128,13 +150,13 @@ async def _write_once(endpoint: _Endpoint, request: Request) -> Response:
     return response
 
 
-async def _call(request: Request, tx: Any) -> Call:
+def _call(request: Request, tx: Any) -> Call:
     state = request.app.state
-    return Call(tx, state.clock(), state.new_id, await authenticate(request))
+    return Call(tx, state.clock(), state.new_id, request.state.caller)
 
 
-def new_router() -> APIRouter:
-    return APIRouter(prefix="/v1", route_class=TransactionalRoute)
+def new_router(prefix: str = "/v1") -> APIRouter:
+    return APIRouter(prefix=prefix, route_class=TransactionalRoute)
 
 
 def create_api(
@@ -142,6 +164,7 @@ def create_api(
     routers: Sequence[APIRouter],
     engine: AsyncEngine,
     *,
+    gate: Gate,
     committed: Callable[[], None] = lambda: None,
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     clock: Clock = system_clock,
@@ -150,6 +173,7 @@ def create_api(
     """Build a service's API.
 
     Args:
+        gate: who may come in.
         committed: called after each committed write, to wake whoever has work from it.
         background: coroutines that run as long as the API does.
     """
@@ -180,13 +204,14 @@ def create_api(
         },
     )
     app.state.engine, app.state.clock, app.state.new_id = engine, clock, make_id
-    app.state.committed = committed
+    app.state.committed, app.state.gate = committed, gate
     # Literal paths first, or `/v1/customers/health` would be the customer "health".
     app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
     for router in routers:
         app.include_router(router)
     for kind, handler in HANDLERS:
         app.add_exception_handler(kind, handler)
+    describe_access(app)
     app.add_middleware(_Observed, service=service)
     app.add_route("/metrics", metrics.exposition)
     return app

@@ -10,7 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from shared.errors import InputInvalid, KontorError, Unavailable
+from shared.errors import (
+    Forbidden,
+    InputInvalid,
+    KontorError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 
 __all__ = ["HANDLERS", "PROBLEM_SCHEMA", "problem", "unavailable"]
 
@@ -66,9 +73,26 @@ async def refused(_: Request, error: KontorError) -> JSONResponse:
     if isinstance(error, InputInvalid):
         extra["errors"] = [{"field": e.field, "rule": e.rule} for e in error.errors]
     answer = problem(error.status, error.code, error.detail, **extra)
-    if isinstance(error, Unavailable):
-        answer.headers["retry-after"] = "1"
+    answer.headers.update(_headers(error))
     return answer
+
+
+def _headers(error: KontorError) -> dict[str, str]:
+    match error:
+        case Unavailable():
+            return {"retry-after": "1"}
+        case TooManyRequests():
+            return {"retry-after": str(error.retry_after_s)}
+        case Unauthenticated(code="token_missing"):  # RFC 6750, 3.1: then without an error code
+            return {"www-authenticate": 'Bearer realm="kontor"'}
+        case Unauthenticated():
+            description = f'error="invalid_token", error_description="{error.detail}"'
+            return {"www-authenticate": f'Bearer realm="kontor", {description}'}
+        case Forbidden(code="scope_missing"):
+            scope = error.extra.get("scope", "")
+            challenge = f'error="insufficient_scope", scope="{scope}"'
+            return {"www-authenticate": f'Bearer realm="kontor", {challenge}'}
+    return {}
 
 
 async def input_invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -68,6 +68,7 @@ async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> No
                     settings.api_port,
                     stop,
                     graceful_timeout_s=settings.graceful_timeout_s,
+                    trusted_proxies=settings.trusted_proxies,
                 )
             )
         if set(roles) - {"api"}:

@@ -23,6 +23,12 @@ class Settings(BaseModel):
         topic_prefix: put before every topic and group; isolates installations and tests.
         monitoring_port: where a worker answers `/health` and `/metrics`; 0: nowhere.
         graceful_timeout_s: how long a stopping worker may finish its batch.
+        auth_issuer: whose tokens an API accepts (`iss`); identity's, or another OIDC issuer's.
+        auth_audience: what tokens must be meant for (`aud`).
+        auth_jwks_url: where the issuer publishes its keys; `https://` or a mounted `file://`.
+        rate_limit: requests per caller and process.
+        anonymous_rate_limit: requests without a valid token per address and process.
+        trusted_proxies: whose `X-Forwarded-For` tells a caller's address; `*`: anybody's.
     """
 
     # Passwords stand in addresses: neither shown nor quoted when a value is refused.
@@ -43,6 +49,12 @@ class Settings(BaseModel):
     session_timeout_ms: int = 6_000
     graceful_timeout_s: float = 15.0
     log_level: str = "INFO"
+    auth_issuer: str = ""
+    auth_audience: str = "kontor"
+    auth_jwks_url: str = ""
+    rate_limit: str = "600/second"
+    anonymous_rate_limit: str = "60/minute"
+    trusted_proxies: str = "127.0.0.1"
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.seed import load, seed
+from deploy.local.seed import api, load, seed
 
 _ROOT = Path(__file__).parent.parent
 _CUSTOMERS = 40
@@ -80,8 +80,9 @@ async def _book(client: httpx.AsyncClient, number: int) -> tuple[str, dict[str, 
     return made["id"], await _until("the invoice", invoiced)
 
 
-async def _play(url: str, mail_url: str) -> None:
-    async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=30) as client:
+async def _play(url: str, mail_url: str, token: str) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=f"{url}/v1", headers=headers, timeout=30) as client:
         booked = await asyncio.gather(*(_book(client, n) for n in range(_CUSTOMERS)))
         print(f"{len(booked)} invoices open")  # noqa: T201 - progress for whoever runs this
         for index, (_, invoice) in enumerate(booked):
@@ -126,9 +127,10 @@ def main() -> None:
     try:
         _compose("build", "customers-migrate")
         _compose("up", "--detach", "--wait", "--scale", "subscriptions-worker=3")
-        with httpx.Client(base_url=f"{url}/v1", timeout=30) as client:
+        token = _compose("exec", "--no-TTY", "identity-api", "kontor", "token").strip()
+        with api(url, token) as client:
             seed(client)
-        asyncio.run(_play(url, f"http://127.0.0.1:{_ENVIRONMENT['KONTOR_MAIL_PORT']}"))
+        asyncio.run(_play(url, f"http://127.0.0.1:{_ENVIRONMENT['KONTOR_MAIL_PORT']}", token))
     except BaseException:
         sys.stderr.write(_compose("logs", "--tail", "40"))
         raise

@@ -18,7 +18,7 @@ from shared.migrations import upgrade
 
 __all__ = ["SERVICES", "TestServers", "clone_databases", "drop_databases", "test_servers"]
 
-SERVICES = ("customers", "subscriptions", "billing", "notifier")
+SERVICES = ("identity", "customers", "subscriptions", "billing", "notifier")
 
 
 @dataclass(frozen=True, slots=True)

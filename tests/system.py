@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,12 +16,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from deploy.gateway.app import Gateway
 from deploy.local.mailbox import Mail, read_mailbox
 from deploy.services import SERVICES
+from services.identity.domain.roles import SCOPES
 from shared.events import Event, Topic, topics
 from shared.messaging.topics import create_topics
 from shared.running import run_worker
 from shared.settings import Settings
 from shared.worker import Worker
 from tests.servers import TestServers
+from tests.tokens import issuer
 
 __all__ = ["System", "eventually"]
 
@@ -45,7 +47,7 @@ class System:
     """Enter it to start all workers and APIs; `run_workers=False` leaves the workers out.
 
     Attributes:
-        api: client of the gateway, with `/v1` as its base.
+        api: client of the gateway as an administrator, with `/v1` as its base.
         prefix: stands before each topic and group of this system.
         environment: the settings as a process of its own would get them.
     """
@@ -69,6 +71,11 @@ class System:
             "KONTOR_DATABASE_POOL_SIZE": "5",
             "KONTOR_STORAGE_URL": f"file://{folder}",
             "KONTOR_NOTIFIER_SMTP_PORT": str(servers.smtp_port),
+            "KONTOR_IDENTITY_SMTP_PORT": str(servers.smtp_port),
+            # Everything comes from one address, and hundreds of requests at once.
+            "KONTOR_RATE_LIMIT": "100000/second",
+            "KONTOR_ANONYMOUS_RATE_LIMIT": "100000/second",
+            **issuer().environment,
             **{f"KONTOR_{name.upper()}_DATABASE_URL": url for name, url in self.databases.items()},
         }
         names = list(SERVICES) if run_workers is True else list(run_workers or ())
@@ -86,10 +93,8 @@ class System:
         apps = {name: s.build_api(self.settings(name)) for name, s in SERVICES.items()}
         for app in apps.values():
             await self._stack.enter_async_context(app.router.lifespan_context(app))
-        transport = httpx.ASGITransport(Gateway(apps), raise_app_exceptions=False)
-        self.api = await self._stack.enter_async_context(
-            httpx.AsyncClient(transport=transport, base_url="http://kontor/v1", timeout=60)
-        )
+        self._transport = httpx.ASGITransport(Gateway(apps), raise_app_exceptions=False)
+        self.api = await self.client()
         self._tasks = [asyncio.create_task(self._work(name)) for name in self._run]
         return self
 
@@ -97,6 +102,20 @@ class System:
         self._stop.set()
         await asyncio.gather(*self._tasks)
         await self._stack.aclose()
+
+    async def client(self, scopes: Iterable[str] = SCOPES, **options: Any) -> httpx.AsyncClient:
+        """A client of the gateway with a token of its own, see `Issuer.token`."""
+        return await self.client_with(issuer().headers(scopes, **options))
+
+    async def client_with(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
+        return await self._stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=self._transport,
+                base_url="http://kontor/v1",
+                headers=headers,
+                timeout=60,
+            )
+        )
 
     async def _work(self, name: str) -> None:
         service = SERVICES[name]

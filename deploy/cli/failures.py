@@ -1,6 +1,7 @@
 """`kontor failures`: messages that could not be handled."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.identity import machine_token
 from deploy.cli.state import STATE, State, gateway_url
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
 console = Console(highlight=False)
 
-_SERVICES = ("customers", "subscriptions", "billing", "notifier")
+_SERVICES = ("identity", "customers", "subscriptions", "billing", "notifier")
 
 Url = Annotated[
     str, typer.Option(envvar="KONTOR_URL", help="The gateway; default: the embedded one.")
@@ -33,7 +35,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say which ones it 
 def _client(url: str, state: Path) -> "httpx.Client":
     import httpx
 
-    return httpx.Client(base_url=f"{url or gateway_url(state)}/v1", timeout=60)
+    token = os.environ.get("KONTOR_TOKEN") or machine_token(state)
+    return httpx.Client(
+        base_url=f"{url or gateway_url(state)}/v1",
+        headers={"authorization": f"Bearer {token}"},
+        timeout=60,
+    )
 
 
 def _kind(parked: bool) -> str:

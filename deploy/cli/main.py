@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.cli import failures
+from deploy.cli import failures, identity
 from deploy.cli.state import STATE, State
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ console = Console(highlight=False)
 
 
 app.add_typer(failures.app, name="failures")
+app.add_typer(identity.operators, name="operator")
+app.add_typer(identity.keys, name="keys")
+app.command()(identity.token)
 
 
 @app.callback()
@@ -49,9 +52,8 @@ def up(
     try:
         with running_stack(state, report=progress.report) as stack:
             progress.done(time.monotonic() - started)
-            if demo:
-                _play(stack, state)
-            _addresses(stack, state)
+            access = _play(stack, state) if demo else None
+            _addresses(stack, state, access)
             if not once:
                 console.print("Ctrl-C stops everything.")
             while not once:
@@ -89,11 +91,16 @@ def mailbox(state: State = STATE) -> None:
         console.print(f"{mail.received_at:%Y-%m-%d %H:%M:%S}  {to}  {subject}  {mail.path}")
 
 
-def _play(stack: Any, state: Path) -> None:
+def _play(stack: Any, state: Path) -> Any:
+    from deploy.local.access import make_access
     from deploy.local.seed import api, seed
     from deploy.local.story import Story
 
-    with api(stack.url) as client:
+    begun = time.monotonic()
+    access = make_access(identity.identity_settings(state), state / "access.json")
+    token = access.token(stack.url)
+    _say("0 token", f"for API client {access.client_id}", time.monotonic() - begun)
+    with api(stack.url, token) as client:
         begun = time.monotonic()
         customers = seed(client)
         _say("0 seeded", f"catalogue, seller, {len(customers)} customers", time.monotonic() - begun)
@@ -101,6 +108,7 @@ def _play(stack: Any, state: Path) -> None:
             client, stack.servers.kafka_bootstrap, stack.servers.mailbox_dir, state / "demo", _say
         )
         story.play()
+    return access
 
 
 def _say(step: str, result: str, seconds: float) -> None:
@@ -110,7 +118,14 @@ def _say(step: str, result: str, seconds: float) -> None:
     )
 
 
-def _addresses(stack: Any, state: Path) -> None:
+def _addresses(stack: Any, state: Path, access: Any) -> None:
+    if access:
+        console.print(f"Operator   {access.email}  password {access.password}", soft_wrap=True)
+        console.print(
+            f"API client {access.client_id}  secret {access.client_secret}", soft_wrap=True
+        )
+    else:
+        console.print("Operators  kontor operator create EMAIL NAME")
     console.print(f"API docs   {stack.url}/docs")
     console.print(f"Mailbox    {stack.servers.mailbox_dir}  (kontor mailbox lists it)")
     console.print(f"Logs       {state / 'logs'}")

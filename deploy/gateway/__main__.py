@@ -20,6 +20,7 @@ async def _run(settings: GatewaySettings) -> None:
         settings.api_port,
         stop,
         graceful_timeout_s=settings.graceful_timeout_s,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from re import Pattern
 from typing import Any
 
@@ -81,11 +82,19 @@ def merged_openapi(apps: Mapping[str, FastAPI]) -> dict[str, Any]:
             if merged["components"]["schemas"].get(schema, body) != body
         }
         merged["paths"] |= _with_references(document["paths"], renamed)
+        for name_of, scheme in document["components"].get("securitySchemes", {}).items():
+            _merge_scheme(merged["components"].setdefault("securitySchemes", {}), name_of, scheme)
         merged["components"]["schemas"] |= {
             renamed.get(schema, schema): _with_references(body, renamed)
             for schema, body in schemas.items()
         }
     return merged
+
+
+def _merge_scheme(merged: dict[str, Any], name: str, scheme: dict[str, Any]) -> None:
+    """One scheme with the scopes of all services."""
+    known = merged.setdefault(name, deepcopy(scheme))
+    known["flows"]["clientCredentials"]["scopes"] |= scheme["flows"]["clientCredentials"]["scopes"]
 
 
 def _with_references(node: Any, renamed: Mapping[str, str]) -> Any:

@@ -13,8 +13,9 @@ def load(name: str) -> Any:
     return yaml.safe_load(files("deploy.local").joinpath("demo", f"{name}.yaml").read_text("utf-8"))
 
 
-def api(url: str) -> httpx.Client:
-    return httpx.Client(base_url=f"{url}/v1", timeout=30)
+def api(url: str, token: str) -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=f"{url}/v1", headers=headers, timeout=30)
 
 
 def seed(client: httpx.Client) -> list[dict[str, Any]]:

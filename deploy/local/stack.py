@@ -1,6 +1,7 @@
 """The whole of Kontor on this machine: servers, databases, topics, and every service."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import httpx
 
+from deploy.local.access import private_file
 from deploy.local.process import HOST, Report, Server, quiet
 from deploy.local.servers import Servers, running_servers
 
@@ -119,6 +121,8 @@ def environment(servers: Servers, state: Path, services: Mapping[str, object]) -
         "KONTOR_STORAGE_URL": f"file://{quote(str((state / 'documents').resolve()))}",
         "KONTOR_NOTIFIER_SMTP_HOST": servers.smtp_host,
         "KONTOR_NOTIFIER_SMTP_PORT": str(servers.smtp_port),
+        "KONTOR_IDENTITY_SMTP_HOST": servers.smtp_host,
+        "KONTOR_IDENTITY_SMTP_PORT": str(servers.smtp_port),
     }
     for service in services:
         role = f"kontor_{service}"
@@ -155,6 +159,10 @@ def running_stack(state: Path, *, report: Report = quiet) -> Iterator[Stack]:
         names = ["gateway", *services]
         processes = {name: _process(state, name, variables, report) for name in names}
         url = f"http://{HOST}:{processes['gateway'].port}"
+        variables |= _trust(url)
+        for process in processes.values():
+            process.add_environment(_trust(url))
+        _keep_for_command_line(state, variables)
         stack = Stack(servers, url, variables, processes)
         for process in processes.values():
             cleanup.callback(process.stop)
@@ -180,6 +188,21 @@ def _process(
     if gateway:
         process.ready_url = f"http://{HOST}:{process.port}/health"
     return process
+
+
+def _trust(url: str) -> dict[str, str]:
+    """Whose tokens all services accept: those of identity, behind the gateway."""
+    return {
+        "KONTOR_AUTH_ISSUER": url,
+        "KONTOR_AUTH_JWKS_URL": f"{url}/.well-known/jwks.json",
+        "KONTOR_IDENTITY_CONSOLE_URL": url,
+    }
+
+
+def _keep_for_command_line(state: Path, variables: Mapping[str, str]) -> None:
+    """`kontor operator` and the like find identity's database by this."""
+    own = {k: v for k, v in variables.items() if k.startswith(("KONTOR_IDENTITY_", "KONTOR_AUTH_"))}
+    private_file(state / "run" / "identity.json", json.dumps(own))
 
 
 def _service_names() -> dict[str, object]:

@@ -22,7 +22,13 @@ async def put_seller(
     body: schemas.SellerIn, call: Annotated[Call, access("settings:write")]
 ) -> schemas.SellerOut:
     """Replace the seller's settings. Invoices keep the ones they were opened with."""
-    saved = await settings.save_seller(call.tx, body.model_dump(), now=call.now, new_id=call.new_id)
+    saved = await settings.save_seller(
+        call.tx,
+        body.model_dump(),
+        actor=call.caller.subject,
+        now=call.now,
+        new_id=call.new_id,
+    )
     return schemas.SellerOut(**saved.model_dump(exclude={"customer_id", "name"}))
 
 
@@ -36,21 +42,25 @@ async def get_seller(call: Annotated[Call, access("settings:read")]) -> schemas.
 
 @router.get("/invoices")
 async def list_invoices(
-    call: Annotated[Call, access("invoices:read")],
+    call: Annotated[Call, access("invoices:read", per_customer=True)],
     customer_id: UUID | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> schemas.InvoicesOut:
     """Newest first."""
     invoices, following = await repository.list_invoices(
-        call.tx, customer_id=customer_id, after=after, limit=limit
+        call.tx,
+        customer_id=customer_id,
+        seen=call.caller.customer_ids,
+        after=after,
+        limit=limit,
     )
     return schemas.InvoicesOut(items=[_invoice(i) for i in invoices], next=following)
 
 
 @router.get("/invoices/{invoice_id}")
 async def get_invoice(
-    invoice_id: UUID, call: Annotated[Call, access("invoices:read")]
+    invoice_id: UUID, call: Annotated[Call, access("invoices:read", per_customer=True)]
 ) -> schemas.InvoiceOut:
     return _invoice(await _found(call, invoice_id))
 
@@ -61,7 +71,9 @@ async def get_invoice(
     responses={200: {"content": {"application/pdf": {}}}},
 )
 async def get_pdf(
-    invoice_id: UUID, request: Request, call: Annotated[Call, access("invoices:read")]
+    invoice_id: UUID,
+    request: Request,
+    call: Annotated[Call, access("invoices:read", per_customer=True)],
 ) -> Response:
     """The document drawn at opening; 409 for the moment until it is drawn."""
     invoice = await _found(call, invoice_id)
@@ -84,7 +96,7 @@ async def get_pdf(
 
 @router.get("/invoices/{invoice_id}/payments")
 async def list_payments(
-    invoice_id: UUID, call: Annotated[Call, access("payments:read")]
+    invoice_id: UUID, call: Annotated[Call, access("payments:read", per_customer=True)]
 ) -> schemas.PaymentsOut:
     invoice = await _found(call, invoice_id)
     rows = await repository.get_payments(call.tx, invoice_id)
@@ -97,7 +109,7 @@ async def list_payments(
 async def pay_invoice(
     invoice_id: UUID,
     body: schemas.PaymentIn,
-    call: Annotated[Call, access("payments:write")],
+    call: Annotated[Call, access("payments:write", per_customer=True)],
 ) -> schemas.PaymentResultOut:
     """Record a payment, whole or in part; the one that settles the invoice activates it."""
     invoice, payment = await payments.pay_invoice(
@@ -109,6 +121,7 @@ async def pay_invoice(
             reference=body.reference,
             received_on=body.received_on,
             recorded_by=call.caller.subject,
+            seen=call.caller.customer_ids,
         ),
         now=call.now,
         new_id=call.new_id,
@@ -120,16 +133,22 @@ async def pay_invoice(
 
 @router.post("/invoices/{invoice_id}/void")
 async def void_invoice(
-    invoice_id: UUID, call: Annotated[Call, access("invoices:write")]
+    invoice_id: UUID, call: Annotated[Call, access("invoices:write", per_customer=True)]
 ) -> schemas.InvoiceOut:
     """Void an unpaid invoice; a booking that waited for it is dropped."""
-    return _invoice(
-        await payments.void_invoice(call.tx, invoice_id, now=call.now, new_id=call.new_id)
+    voided = await payments.void_invoice(
+        call.tx,
+        invoice_id,
+        actor=call.caller.subject,
+        seen=call.caller.customer_ids,
+        now=call.now,
+        new_id=call.new_id,
     )
+    return _invoice(voided)
 
 
 async def _found(call: Call, invoice_id: UUID) -> Invoice:
-    invoice = await repository.get_invoice(call.tx, invoice_id)
+    invoice = await repository.get_invoice(call.tx, invoice_id, seen=call.caller.customer_ids)
     if invoice is None:
         raise NotFound("invoice", invoice_id)
     return invoice

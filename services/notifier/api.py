@@ -15,14 +15,18 @@ router = new_router()
 
 @router.get("/deliveries")
 async def list_deliveries(
-    call: Annotated[Call, access("deliveries:read")],
+    call: Annotated[Call, access("deliveries:read", per_customer=True)],
     customer_id: UUID | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> schemas.DeliveriesOut:
     """Newest first."""
     rows, following = await repository.list_deliveries(
-        call.tx, customer_id=customer_id, after=after, limit=limit
+        call.tx,
+        customer_id=customer_id,
+        seen=call.caller.customer_ids,
+        after=after,
+        limit=limit,
     )
     return schemas.DeliveriesOut(
         items=[schemas.DeliveryOut.model_validate(row, from_attributes=True) for row in rows],

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from services.notifier.mailer import Mailer
 from services.notifier.settings import NotifierSettings
 from services.notifier.subscribers import consumers
 from services.notifier.tables import deliveries
 from services.notifier.use_cases.sending import send_due_mails
 from shared.service import Service
+from shared.smtp import Mailer
 from shared.storage import DocumentStore
 
 if TYPE_CHECKING:

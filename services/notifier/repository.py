@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.notifier import tables as t
-from shared.database import Tx, among, insert_rows
+from shared.database import Seen, Tx, among, insert_rows, only_seen
 from shared.due_work import due_now
 from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.customers import CustomerState
@@ -114,11 +114,11 @@ async def add_deliveries(tx: Tx, rows: Sequence[dict[str, Any]], *, now: datetim
 
 
 async def list_deliveries(
-    tx: Tx, *, customer_id: UUID | None, after: str | None, limit: int
+    tx: Tx, *, customer_id: UUID | None, seen: Seen, after: str | None, limit: int
 ) -> tuple[Sequence[Any], str | None]:
     """A page, newest first, and the cursor to the next one."""
     columns = (t.deliveries.c.created_at, t.deliveries.c.id)
-    query = select(t.deliveries)
+    query = only_seen(select(t.deliveries), t.deliveries.c.customer_id, seen)
     if customer_id:
         query = query.where(t.deliveries.c.customer_id == customer_id)
     return await fetch_page(tx, query, columns, after, limit)

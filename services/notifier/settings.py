@@ -1,13 +1,11 @@
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from shared.settings import Settings
+from shared.smtp import SmtpSettings
 
 __all__ = ["NotifierSettings"]
 
 
-class NotifierSettings(Settings):
+class NotifierSettings(SmtpSettings):
     """Where mail goes out.
 
     Attributes:
@@ -19,12 +17,6 @@ class NotifierSettings(Settings):
     service: ClassVar[str] = "notifier"
 
     storage_url: str
-    smtp_host: str = "127.0.0.1"
-    smtp_port: int = 25
-    smtp_user: str = ""
-    smtp_password: str = Field(default="", repr=False)
-    smtp_security: Literal["none", "starttls", "tls"] = "none"
-    smtp_timeout_s: float = 20.0
     mail_from: str = ""
     message_id_domain: str = "kontor.invalid"
     send_at_once: int = 8

@@ -43,12 +43,16 @@ async def put_catalogue(
         features=[feature.model_dump() for feature in body.features],
         offerings=offerings,
     )
-    await catalogue.save_catalogue(call.tx, document, new_id=call.new_id)
+    await catalogue.save_catalogue(
+        call.tx, document, actor=call.caller.subject, now=call.now, new_id=call.new_id
+    )
     return Response(status_code=204)
 
 
 @router.get("/catalogue")
-async def get_catalogue(call: Annotated[Call, access("catalogue:read")]) -> schemas.CatalogueOut:
+async def get_catalogue(
+    call: Annotated[Call, access("catalogue:read", per_customer=True)],  # the same for all
+) -> schemas.CatalogueOut:
     found = await repository.get_catalogue(call.tx)
     offerings = sorted(found.offerings.values(), key=lambda o: (-o.priority, o.name))
     return schemas.CatalogueOut(
@@ -88,6 +92,7 @@ async def take_plan_action(
         "plan",
         [ActionItem(body.plan_id, body.action, body.cycle)],
         expected_total=body.expected_total,
+        actor=call.caller.subject,
         now=call.now,
         new_id=call.new_id,
     )
@@ -107,6 +112,7 @@ async def take_module_actions(
         "module",
         [ActionItem(item.module_id, item.action, item.cycle) for item in body.actions],
         expected_total=body.expected_total,
+        actor=call.caller.subject,
         now=call.now,
         new_id=call.new_id,
     )
@@ -115,23 +121,27 @@ async def take_module_actions(
 
 @router.get("/subscriptions")
 async def list_subscriptions(
-    call: Annotated[Call, access("subscriptions:read")],
+    call: Annotated[Call, access("subscriptions:read", per_customer=True)],
     customer_id: UUID | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
 ) -> schemas.SubscriptionsOut:
     """Newest first."""
     found, following = await repository.list_subscriptions(
-        call.tx, customer_id=customer_id, after=after, limit=limit
+        call.tx,
+        customer_id=customer_id,
+        seen=call.caller.customer_ids,
+        after=after,
+        limit=limit,
     )
     return schemas.SubscriptionsOut(items=[_subscription(s) for s in found], next=following)
 
 
 @router.get("/subscriptions/{subscription_id}")
 async def get_subscription(
-    subscription_id: UUID, call: Annotated[Call, access("subscriptions:read")]
+    subscription_id: UUID, call: Annotated[Call, access("subscriptions:read", per_customer=True)]
 ) -> schemas.SubscriptionOut:
-    row = await repository.get_subscription(call.tx, subscription_id)
+    row = await repository.get_subscription(call.tx, subscription_id, seen=call.caller.customer_ids)
     if row is None:
         raise NotFound("subscription", subscription_id)
     return _subscription(row)

@@ -6,7 +6,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, text
 
-import shared.idempotency  # noqa: F401 - its table belongs to the same metadata
+import shared.audit
+import shared.idempotency  # noqa: F401 - their tables belong to the same metadata
 from shared.database import create_engine
 from shared.messaging.tables import metadata as messaging
 

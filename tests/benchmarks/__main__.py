@@ -5,13 +5,14 @@ import os
 import sys
 from pathlib import Path
 
+from tests.benchmarks.api import PAY, READ
 from tests.benchmarks.endurance import GROWTH, MEMORY
 from tests.benchmarks.harness import bench, report
 from tests.benchmarks.latency import LATENCY
 from tests.benchmarks.paid_path import BACKLOG, RELAY
 from tests.servers import TestServers, test_servers
 
-_BENCHMARKS = (BACKLOG, LATENCY, RELAY, GROWTH, MEMORY)
+_BENCHMARKS = (BACKLOG, LATENCY, RELAY, READ, PAY, GROWTH, MEMORY)
 
 
 async def _run(servers: TestServers, names: str, *, quick: bool) -> bool:

@@ -20,6 +20,7 @@ from rich.progress import Progress
 from deploy.services import SERVICES
 from shared.messaging.topics import create_topics
 from tests.servers import TestServers, clone_databases, drop_databases
+from tests.tokens import issuer
 
 __all__ = [
     "Arena",
@@ -72,6 +73,7 @@ async def arena(servers: TestServers, *, partitions: int = 6) -> AsyncIterator["
         "KONTOR_TOPIC_PREFIX": prefix,
         "KONTOR_STORAGE_URL": "memory:///",
         "KONTOR_NOTIFIER_SMTP_PORT": str(servers.smtp_port),
+        **issuer().environment,
         **{f"KONTOR_{name.upper()}_DATABASE_URL": url for name, url in databases.items()},
     }
     for name, service in SERVICES.items():

@@ -15,6 +15,7 @@ from tests.benchmarks.harness import Arena, Benchmark, arena, free_port, process
 from tests.benchmarks.stored import fill_bookings, fill_invoices
 from tests.servers import TestServers
 from tests.system import eventually
+from tests.tokens import issuer
 
 __all__ = ["LATENCY"]
 
@@ -72,7 +73,9 @@ async def _p99_ms(ground: Arena, port: int) -> float:
     invoices = list((await fill_invoices(ground.databases["billing"], waiting)).items())
     async with (
         _visible(ground.databases["subscriptions"]) as seen,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S) as api,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=_LIMIT_S, headers=issuer().headers()
+        ) as api,
     ):
 
         async def ready() -> bool | None:

@@ -96,8 +96,8 @@ async def _add_history(connection: asyncpg.Connection, rows: Waiting) -> None:
     )
 
 
-async def fill_invoices(database: str, waiting: Waiting) -> dict[UUID, UUID]:
-    """An open invoice of CHF 52.95 per booking; returns customer -> invoice."""
+async def fill_invoices(database: str, waiting: Waiting, *, times: int = 1) -> dict[UUID, UUID]:
+    """An open invoice of `times` CHF 52.95 per booking; returns customer -> invoice."""
     connection = await asyncpg.connect(database)
     invoices = {customer: uuid7() for customer, _, _ in waiting}
     buyer = {
@@ -106,8 +106,9 @@ async def fill_invoices(database: str, waiting: Waiting) -> dict[UUID, UUID]:
         "billing_address": [], "billing_note": "", "email": "muster@example.com",
     }  # fmt: skip
     seller = {"company_name": "Beispiel", "time_zone": "Europe/Zurich", "country": "CH"}
+    net, tax, gross = 4900 * times, 395 * times, 5295 * times
     vat = [
-        {"percent": "8.1", "basis": "net", "net_minor": 4900, "vat_minor": 395, "gross_minor": 5295}
+        {"percent": "8.1", "basis": "net", "net_minor": net, "vat_minor": tax, "gross_minor": gross}
     ]
     try:
         await connection.copy_records_to_table(
@@ -124,7 +125,7 @@ async def fill_invoices(database: str, waiting: Waiting) -> dict[UUID, UUID]:
             records=[
                 (
                     invoices[c], c, r, f"INV-{i:07}", "open", 1, "Plan Team", "CHF", "de",
-                    _DAY, date(2026, 1, 31), "standard", 4900, 395, 0, 5295, 0, 0,
+                    _DAY, date(2026, 1, 31), "standard", net, tax, 0, gross, 0, 0,
                     json.dumps(vat), json.dumps(seller), json.dumps(buyer), NOW,
                 )
                 for i, (c, _, r) in enumerate(waiting)
@@ -139,8 +140,8 @@ async def fill_invoices(database: str, waiting: Waiting) -> dict[UUID, UUID]:
             ],
             records=[
                 (
-                    invoices[c], 1, "Plan Team", "", "", 1, "", 49, "net", 0, "standard", 8, 4900,
-                    s, r,
+                    invoices[c], 1, "Plan Team", "", "", 1, "", 49 * times, "net", 0, "standard", 8,
+                    net, s, r,
                 )
                 for c, s, r in waiting
             ],

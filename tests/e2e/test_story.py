@@ -44,7 +44,14 @@ def test_the_story_plays_twice_on_one_state_and_leaves_nothing_running(tmp_path:
         kontor = _start(tmp_path, "--demo", "--once")
         output, _ = kontor.communicate(timeout=_LIMIT_S)
         assert kontor.returncode == 0, output
-        for step in ("1 customer created", "6 plan active", "7 both modules", "7 unpaid stays"):
+        for step in (
+            "0 token",
+            "admin@kontor.example",
+            "1 customer created",
+            "6 plan active",
+            "7 both modules",
+            "7 unpaid stays",
+        ):
             assert step in output, output
         assert _running_in(tmp_path) == []
     documents = sorted((tmp_path / "demo").glob("*.pdf"))

@@ -12,6 +12,7 @@ from tests.faults.fleet import SECONDS, seeded, working
 from tests.faults.journeys import Journeys
 from tests.faults.oracle import verify
 from tests.system import System
+from tests.tokens import issuer
 
 pytestmark = pytest.mark.timeout(240 + 3 * SECONDS)
 
@@ -88,6 +89,7 @@ async def _all_at_once(
         httpx.AsyncClient(
             transport=httpx.ASGITransport(api, raise_app_exceptions=False),
             base_url="http://kontor/v1",
+            headers=issuer().headers(),
         )
         for api in apis
     ]

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.mailbox import Behaviour, Mail, MailboxServer, read_mailbox, set_behaviour
 from deploy.services import SERVICES
-from services.notifier.domain.delivery import SendFailure
-from services.notifier.mailer import Mailer
 from services.notifier.settings import NotifierSettings
 from services.notifier.use_cases.sending import send_due_mails
 from shared.clock import new_id
 from shared.events.billing import INVOICES, InvoiceDocumentStored
 from shared.events.notifier import DELIVERIES, EmailFailed, EmailSent
+from shared.retries import SendFailure
 from shared.running import run_worker
+from shared.smtp import Mailer
 from shared.storage import DocumentStore
 from tests.integration.steps import (
     Sent,

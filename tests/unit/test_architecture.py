@@ -14,9 +14,10 @@ from starlette.routing import compile_path
 from deploy.contracts import ROOT, build_apps, consumed_topics
 from deploy.gateway.routes import route_table
 from deploy.services import SERVICES
-from shared.auth import required_scope
+from services.identity.domain.roles import SCOPES
+from shared.auth import required_scope, rule_of
 from shared.events import topics
-from shared.http import TransactionalRoute
+from shared.http import TransactionalRoute, new_router
 from shared.messaging.topics import owned_topics
 
 NAMES = sorted(SERVICES)
@@ -32,10 +33,21 @@ def place(file: Path) -> str:
 # -- every route has an access rule ---------------------------------------------------------------
 
 
+# Who asks has no token yet, or what is asked for is public: each checks a secret of its own.
+ANYBODY_MAY = {
+    "/.well-known/jwks.json",
+    "/oauth/token",
+    "/v1/sessions",
+    "/v1/sessions/token",
+    "/v1/password-resets",
+    "/v1/password-resets/confirm",
+}
+
+
 def open_paths(name: str) -> set[str]:
     """What anybody may read: whether the service is well, and its own description."""
     base = f"/v1/{name}"
-    return {
+    return (ANYBODY_MAY if name == "identity" else set()) | {
         f"{base}/health",
         f"{base}/openapi.json",
         f"{base}/docs",
@@ -74,6 +86,31 @@ def test_a_route_without_a_rule_would_be_noticed() -> None:
     app.mount("/v1/files", FastAPI())
 
     assert without_rule("billing", app) == ["/v1/everything", "/v1/files"]
+
+
+@every_service
+def test_what_anybody_may_call_is_listed_here_and_says_so_itself(name: str) -> None:
+    declared = {
+        route.path
+        for route in routes(APPS[name])
+        if isinstance(route, APIRoute) and (rule := rule_of(route)) and rule.scope is None
+    }
+
+    assert declared == (ANYBODY_MAY if name == "identity" else set())
+
+
+def test_a_route_without_a_rule_cannot_even_be_made() -> None:
+    router = new_router()
+
+    with pytest.raises(TypeError, match="/v1/everything has no access rule"):
+        router.add_api_route("/everything", lambda: None)
+
+
+@every_service
+def test_every_scope_that_a_route_asks_for_is_one_that_identity_gives(name: str) -> None:
+    asked = {required_scope(r) for r in routes(APPS[name]) if isinstance(r, APIRoute)} - {None}
+
+    assert asked <= SCOPES
 
 
 @every_service

@@ -28,10 +28,13 @@ from shared.errors import (
     KontorError,
     NotFound,
     PreconditionFailed,
+    TooManyRequests,
+    Unauthenticated,
     Unavailable,
 )
 from shared.http import BODY_MAX_BYTES, InputModel, create_api, new_router
 from shared.idempotency import KEY_MAX_CHARS, IdempotencyKeyReused, fingerprint
+from tests.tokens import issuer
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 PROBLEM = "application/problem+json"
@@ -128,6 +131,8 @@ REFUSALS: list[KontorError] = [
     Conflict("amount_changed", "The amount is CHF 5.00 now.", amount="5.00"),
     PreconditionFailed("version_changed", "It is at version 3.", version=3),
     Forbidden("scope_missing", "This needs the scope things:write."),
+    Unauthenticated("invalid_token", "The token has expired."),
+    TooManyRequests(7),
     Unavailable("unavailable", "Try again."),
 ]
 
@@ -146,6 +151,7 @@ class Api:
             "things",
             [self._router()],
             self.database,  # type: ignore[arg-type]
+            gate=issuer().gate(),
             committed=self._count_commit,
             clock=lambda: NOW,
             make_id=lambda: UUID(int=next(numbers)),
@@ -189,7 +195,9 @@ class Api:
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://kontor")
+    token = issuer().token(["things:read", "things:write"], exp=datetime(2126, 1, 1, tzinfo=UTC))
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://kontor", headers=headers)
 
 
 @pytest.fixture
@@ -228,7 +236,7 @@ async def test_a_refusal_is_a_problem_and_changes_nothing(api: Api, refusal: Kon
 
 
 def test_each_refusal_has_a_status_of_its_own() -> None:
-    assert [type(r).status for r in REFUSALS] == [422, 404, 409, 412, 403, 503]
+    assert [type(r).status for r in REFUSALS] == [422, 404, 409, 412, 403, 401, 429, 503]
     assert {type(r) for r in REFUSALS} | {IdempotencyKeyReused} == set(subclasses())
 
 
@@ -442,7 +450,7 @@ async def test_a_write_commits_before_it_answers_and_then_wakes_the_relay(api: A
 
 
 async def test_a_read_opens_no_transaction(api: Api) -> None:
-    assert (await api.client.get(THING)).json()["by"] == "local"
+    assert (await api.client.get(THING)).json()["by"] == "operator:test"
     assert (api.database.log, api.committed) == (["AUTOCOMMIT"], 0)
 
 
@@ -553,12 +561,16 @@ async def test_what_was_refused_or_rolled_back_is_not_remembered(api: Api) -> No
 async def test_keys_of_two_callers_do_not_meet(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await keyed(api, "k1")
 
-    async def somebody_else(_: Any) -> Caller:
-        return Caller("somebody else")
-
-    monkeypatch.setattr(http, "authenticate", somebody_else)
+    monkeypatch.setattr(http, "admit", admitting("somebody else"))
 
     assert (await keyed(api, "k1")).json()["id"] != first.json()["id"]
+
+
+def admitting(subject: str) -> Callable[..., Any]:
+    async def admit(*_: Any) -> Caller:
+        return Caller(subject, frozenset())
+
+    return admit
 
 
 def test_requests_that_differ_have_different_fingerprints() -> None:
@@ -581,7 +593,6 @@ def test_requests_that_differ_have_different_fingerprints() -> None:
 @pytest.mark.parametrize(
     ("scopes", "read", "write"),
     [
-        (None, 200, 201),
         (frozenset({"things:read", "things:write"}), 200, 201),
         (frozenset({"things:read"}), 200, 403),
         (frozenset({"things:write"}), 403, 201),
@@ -590,14 +601,11 @@ def test_requests_that_differ_have_different_fingerprints() -> None:
     ],
 )
 async def test_a_scope_is_needed_for_each_route(
-    api: Api, monkeypatch: pytest.MonkeyPatch, scopes: frozenset[str] | None, read: int, write: int
+    api: Api, scopes: frozenset[str], read: int, write: int
 ) -> None:
-    async def limited(_: Any) -> Caller:
-        return Caller("client", scopes)
-
-    monkeypatch.setattr(http, "authenticate", limited)
-    got = await api.client.get(THING)
-    made = await api.client.post("/v1/things", json={"name": "a"})
+    headers = issuer().headers(scopes, exp=datetime(2126, 1, 1, tzinfo=UTC))
+    got = await api.client.get(THING, headers=headers)
+    made = await api.client.post("/v1/things", json={"name": "a"}, headers=headers)
 
     assert (got.status_code, made.status_code) == (read, write)
     for answer in (got, made):
@@ -640,7 +648,7 @@ async def test_every_answer_has_a_request_id_and_is_not_sniffed(api: Api, path: 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 async def test_each_service_tells_its_health(name: str) -> None:
     router = import_module(f"services.{name}.api").router
-    async with client_of(create_api(name, [router], Healthy())) as client:  # type: ignore[arg-type]
+    async with client_of(create_api(name, [router], Healthy(), gate=issuer().gate())) as client:  # type: ignore[arg-type]
         answer = await client.get(f"/v1/{name}/health")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -653,7 +661,7 @@ class Healthy(Database):
 
 async def test_health_without_a_database_is_a_503() -> None:
     away = Database(unreachable=True)
-    async with client_of(create_api("things", [], away)) as client:  # type: ignore[arg-type]
+    async with client_of(create_api("things", [], away, gate=issuer().gate())) as client:  # type: ignore[arg-type]
         answer = await client.get("/v1/things/health")
 
     problem_of(answer, 503, "unavailable")

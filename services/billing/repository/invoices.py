@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from services.billing import tables as t
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
-from shared.database import Tx, among, insert_rows, update_rows
+from shared.database import Seen, Tx, among, insert_rows, only_seen, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
@@ -179,17 +179,18 @@ async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
     return [_invoice(row, lines[row.id]) for row in rows]
 
 
-async def get_invoice(tx: Tx, invoice_id: UUID) -> Invoice | None:
-    found = await get_invoices(tx, [invoice_id])
+async def get_invoice(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice | None:
+    found = await get_invoices(tx, [invoice_id], seen=seen)
     return found[0] if found else None
 
 
-async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> list[Invoice]:
+async def get_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> list[Invoice]:
     query = select(t.invoices).where(among(t.invoices.c.id, ids))
+    query = only_seen(query, t.invoices.c.customer_id, seen)
     return await _with_lines(tx, (await tx.execute(query)).all())
 
 
-async def lock_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Invoice]:
+async def lock_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> dict[UUID, Invoice]:
     """Lock invoices, ordered by id. Their customers are locked already."""
     query = (
         select(t.invoices)
@@ -197,6 +198,7 @@ async def lock_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Invoice]:
         .order_by(t.invoices.c.id)
         .with_for_update()
     )
+    query = only_seen(query, t.invoices.c.customer_id, seen)
     rows = (await tx.execute(query)).all()
     return {invoice.id: invoice for invoice in await _with_lines(tx, rows)}
 
@@ -222,11 +224,11 @@ async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
 
 
 async def list_invoices(
-    tx: Tx, *, customer_id: UUID | None, after: str | None, limit: int
+    tx: Tx, *, customer_id: UUID | None, seen: Seen, after: str | None, limit: int
 ) -> tuple[list[Invoice], str | None]:
     """A page, newest first, and the cursor to the next one."""
     columns = (t.invoices.c.opened_at, t.invoices.c.id)
-    query = select(t.invoices)
+    query = only_seen(select(t.invoices), t.invoices.c.customer_id, seen)
     if customer_id:
         query = query.where(t.invoices.c.customer_id == customer_id)
     rows, following = await fetch_page(tx, query, columns, after, limit)

@@ -11,10 +11,10 @@ from services.billing.use_cases.announcements import (
     partially_paid_event,
     voided_event,
 )
+from shared.audit import Act, record
 from shared.clock import NewId
-from shared.database import Tx
+from shared.database import Seen, Tx
 from shared.errors import NotFound
-from shared.messaging.outbox import publish
 from shared.money import Money
 from shared.periods import local_date
 
@@ -23,7 +23,7 @@ __all__ = ["RecordPayment", "pay_invoice", "void_invoice"]
 
 @dataclass(frozen=True, slots=True)
 class RecordPayment:
-    """`received_on` None: today, in the seller's zone."""
+    """`received_on` None: today, in the seller's zone. `seen`: the caller's customers."""
 
     invoice_id: UUID
     amount: Money
@@ -31,6 +31,7 @@ class RecordPayment:
     reference: str
     received_on: date | None
     recorded_by: str
+    seen: Seen = None
 
 
 async def pay_invoice(
@@ -42,7 +43,7 @@ async def pay_invoice(
         NotFound: no such invoice.
         InputInvalid, Conflict: see `record_payment`.
     """
-    invoice = await _lock(tx, command.invoice_id)
+    invoice = await _lock(tx, command.invoice_id, command.seen)
     today = local_date(now, invoice.seller["time_zone"])
     payment = Payment(
         id=new_id(),
@@ -61,26 +62,41 @@ async def pay_invoice(
     event = (
         paid_event(changed) if changed.state is InvoiceState.PAID else partially_paid_event(changed)
     )
-    await publish(tx, [event], now=now, new_id=new_id)
+    act = _act("invoice.pay", invoice, changed, payment=str(payment.id))
+    await record(tx, command.recorded_by, [act], [event], now=now, new_id=new_id)
     return changed, payment
 
 
-async def void_invoice(tx: Tx, invoice_id: UUID, *, now: datetime, new_id: NewId) -> Invoice:
+async def void_invoice(
+    tx: Tx, invoice_id: UUID, *, actor: str, seen: Seen, now: datetime, new_id: NewId
+) -> Invoice:
     """Void an unpaid invoice; what waited for it is dropped.
 
     Raises:
         NotFound: no such invoice.
         Conflict: see `void`.
     """
-    voided = void(await _lock(tx, invoice_id), now=now)
+    invoice = await _lock(tx, invoice_id, seen)
+    voided = void(invoice, now=now)
     await repository.save_invoices(tx, [voided])
-    await publish(tx, [voided_event(voided)], now=now, new_id=new_id)
+    act, event = _act("invoice.void", invoice, voided), voided_event(voided)
+    await record(tx, actor, [act], [event], now=now, new_id=new_id)
     return voided
 
 
-async def _lock(tx: Tx, invoice_id: UUID) -> Invoice:
+def _act(action: str, before: Invoice, after: Invoice, **more: str) -> Act:
+    return Act(
+        action, "invoice", after.id, after.customer_id, _facts(before), {**_facts(after), **more}
+    )
+
+
+def _facts(invoice: Invoice) -> dict[str, str]:
+    return {"state": str(invoice.state), "paid": invoice.money(invoice.paid_minor).amount}
+
+
+async def _lock(tx: Tx, invoice_id: UUID, seen: Seen) -> Invoice:
     await repository.lock_customers_of(tx, [invoice_id])
-    invoice = (await repository.lock_invoices(tx, [invoice_id])).get(invoice_id)
+    invoice = (await repository.lock_invoices(tx, [invoice_id], seen=seen)).get(invoice_id)
     if invoice is None:
         raise NotFound("invoice", invoice_id)
     return invoice

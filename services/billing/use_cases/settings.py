@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from services.billing import repository
+from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events.billing import SettingsChanged
 from shared.events.customers import CustomerState
-from shared.messaging.outbox import publish
 
 __all__ = ["copy_customers", "save_seller"]
 
@@ -19,11 +19,13 @@ async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
 
 
 async def save_seller(
-    tx: Tx, values: dict[str, Any], *, now: datetime, new_id: NewId
+    tx: Tx, values: dict[str, Any], *, actor: str, now: datetime, new_id: NewId
 ) -> SettingsChanged:
     """Replace the seller's settings; invoices keep the ones they were opened with."""
     before = await repository.lock_seller(tx)
     settings = SettingsChanged(version=before.version + 1 if before else 1, **values)
     await repository.save_seller(tx, settings, now=now)
-    await publish(tx, [settings], now=now, new_id=new_id)
+    was, now_is = (s.model_dump(mode="json") if s else None for s in (before, settings))
+    act = Act("settings.save", "settings", settings.name, before=was, after=now_is)
+    await record(tx, actor, [act], [settings], now=now, new_id=new_id)
     return settings

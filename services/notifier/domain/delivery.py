@@ -4,24 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.retries import retry_at
+from shared.retries import SendFailure, retry_at
 
-__all__ = ["ATTEMPTS_MAX", "Outcome", "SendFailure", "after_failure"]
+__all__ = ["ATTEMPTS_MAX", "Outcome", "after_failure"]
 
 # With pauses of 2 s, 4 s ... up to an hour this is about a day.
 ATTEMPTS_MAX = 34
-
-
-@dataclass(frozen=True, slots=True)
-class SendFailure:
-    """`code`: the server's reply code (RFC 5321, 4.2); None when there was no answer."""
-
-    code: int | None
-    words: str
-
-    @property
-    def permanent(self) -> bool:
-        return self.code is not None and 500 <= self.code < 600  # noqa: PLR2004 - RFC 5321, 4.2.1
 
 
 @dataclass(frozen=True, slots=True)

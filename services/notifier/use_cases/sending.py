@@ -10,8 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notifier import repository, tables
-from services.notifier.domain.delivery import SendFailure, after_failure
-from services.notifier.mailer import Mailer
+from services.notifier.domain.delivery import after_failure
 from services.notifier.mails.build import Attachment, Envelope, build_mail
 from services.notifier.mails.kinds import InvoiceMail
 from services.notifier.settings import NotifierSettings
@@ -22,6 +21,8 @@ from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.notifier import EmailFailed, EmailSent
 from shared.failpoints import failpoint
 from shared.messaging.outbox import publish
+from shared.retries import SendFailure
+from shared.smtp import Mailer
 from shared.storage import DocumentStore
 from shared.tracing import continued
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
 from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
-from shared.database import Tx, among, insert_rows, update_rows
+from shared.database import Seen, Tx, among, insert_rows, only_seen, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
@@ -88,18 +88,21 @@ async def save_subscriptions(tx: Tx, changed: Iterable[Subscription], *, now: da
     await update_rows(tx, t.subscriptions, [_subscription_row(s, now) for s in changed])
 
 
-async def get_subscription(tx: Tx, subscription_id: UUID) -> Subscription | None:
+async def get_subscription(
+    tx: Tx, subscription_id: UUID, *, seen: Seen = None
+) -> Subscription | None:
     query = select(t.subscriptions).where(t.subscriptions.c.id == subscription_id)
+    query = only_seen(query, t.subscriptions.c.customer_id, seen)
     row = (await tx.execute(query)).one_or_none()
     return _subscription(row) if row else None
 
 
 async def list_subscriptions(
-    tx: Tx, *, customer_id: UUID | None, after: str | None, limit: int
+    tx: Tx, *, customer_id: UUID | None, seen: Seen, after: str | None, limit: int
 ) -> tuple[list[Subscription], str | None]:
     """A page, newest first, and the cursor to the next one."""
     columns = (t.subscriptions.c.created_at, t.subscriptions.c.id)
-    query = select(t.subscriptions)
+    query = only_seen(select(t.subscriptions), t.subscriptions.c.customer_id, seen)
     if customer_id:
         query = query.where(t.subscriptions.c.customer_id == customer_id)
     rows, following = await fetch_page(tx, query, columns, after, limit)

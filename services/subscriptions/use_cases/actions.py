@@ -14,6 +14,7 @@ from services.subscriptions.domain.subscription import Offer, Subscription, acti
 from services.subscriptions.domain.texts import line_description, line_title
 from services.subscriptions.use_cases.entitlements import refresh_entitlements
 from services.subscriptions.use_cases.options import customer_cards, preview_total
+from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import Conflict, InputInvalid, NotFound
@@ -25,7 +26,6 @@ from shared.events.subscriptions import (
     SubscriptionActivated,
     SubscriptionBooked,
 )
-from shared.messaging.outbox import publish
 from shared.money import Money
 
 __all__ = [
@@ -60,6 +60,7 @@ async def take_actions(
     items: Sequence[ActionItem],
     *,
     expected_total: Money | None,
+    actor: str,
     now: datetime,
     new_id: NewId,
 ) -> ActionResult:
@@ -91,10 +92,29 @@ async def take_actions(
         result = ActionResult(
             (*result.subscriptions, *(s for s, _ in booked)), booked[0][1].request_id, total
         )
-    await publish(tx, events, now=now, new_id=new_id)
+    acts = [_act(card, action, customer_id, result) for card, action in chosen]
+    await record(tx, actor, acts, events, now=now, new_id=new_id)
     if free:
         await refresh_entitlements(tx, [customer_id], now=now, new_id=new_id)
     return result
+
+
+def _act(card: Card, action: Action, customer_id: UUID, result: ActionResult) -> Act:
+    (after,) = (s for s in result.subscriptions if s.product_id == card.offering.id)
+    own = card.subscription
+    return Act(
+        f"subscription.{action.name}",
+        "subscription",
+        after.id,
+        customer_id,
+        before={"state": str(own.state)} if own else None,
+        after={
+            "state": str(after.state),
+            "product": card.offering.name,
+            "cycle": action.cycle,
+            "request_id": str(result.request_id) if action.price else None,
+        },
+    )
 
 
 def _choose(

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
 from services.subscriptions.domain.catalogue import Catalogue, Cycle, Kind
+from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import InputInvalid
@@ -44,7 +46,9 @@ class CatalogueDocument:
     offerings: Sequence[NewOffering]
 
 
-async def save_catalogue(tx: Tx, document: CatalogueDocument, *, new_id: NewId) -> None:
+async def save_catalogue(
+    tx: Tx, document: CatalogueDocument, *, actor: str, now: datetime, new_id: NewId
+) -> None:
     """Add or change what the document names; what it does not name stays.
 
     A price that differs from the current one becomes a new version; what runs keeps the old.
@@ -97,6 +101,16 @@ async def save_catalogue(tx: Tx, document: CatalogueDocument, *, new_id: NewId) 
         ],
         prices=prices,
     )
+    act = Act("catalogue.save", "catalogue", "catalogue", after=_told(document, prices))
+    await record(tx, actor, [act], now=now, new_id=new_id)
+
+
+def _told(document: CatalogueDocument, prices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was named, and each new price: all versions of a price are kept beside it."""
+    return {
+        "offerings": [{"id": str(o.id), "name": o.name} for o in document.offerings],
+        "new_prices": [{name: str(value) for name, value in price.items()} for price in prices],
+    }
 
 
 async def _check(tx: Tx, document: CatalogueDocument, known: Catalogue) -> None:

@@ -1,17 +1,30 @@
 """Handing a mail to the mail server, and reading its answer."""
 
 from email.message import EmailMessage
+from typing import Literal
 
 import aiosmtplib
+from pydantic import Field
 
-from services.notifier.domain.delivery import SendFailure
-from services.notifier.settings import NotifierSettings
+from shared.retries import SendFailure
+from shared.settings import Settings
 
-__all__ = ["Mailer"]
+__all__ = ["Mailer", "SmtpSettings"]
+
+
+class SmtpSettings(Settings):
+    """Settings of a service that sends mail."""
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    smtp_user: str = ""
+    smtp_password: str = Field(default="", repr=False)
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_timeout_s: float = 20.0
 
 
 class Mailer:
-    def __init__(self, settings: NotifierSettings) -> None:
+    def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
 
     async def send(self, message: EmailMessage) -> SendFailure | None:

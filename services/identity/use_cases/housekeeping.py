@@ -1,0 +1,20 @@
+"""Forgetting sessions that have ended and attempts that count no longer."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.identity.repository import sessions
+from shared.clock import Clock
+
+__all__ = ["forget_ended"]
+
+_KEPT = timedelta(days=7)
+
+
+async def forget_ended(engine: AsyncEngine, *, clock: Clock) -> bool:
+    """One round; there is never more to do at once."""
+    now = clock()
+    async with engine.begin() as tx:
+        await sessions.forget_old(tx, before=now - _KEPT, now=now)
+    return False
