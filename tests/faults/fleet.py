@@ -50,6 +50,11 @@ class WorkerProcess:
         """Whether the failpoint has killed it."""
         return bool(self.failpoint) and self.code == -signal.SIGKILL
 
+    def ports(self) -> set[int]:
+        """Its own ends of its connections, by which a server knows them."""
+        connections = psutil.Process(self.pid).net_connections("tcp")
+        return {connection.laddr.port for connection in connections if connection.laddr}
+
     async def kill(self) -> None:
         """Kill -9 of this process alone: what becomes of its children is its own business."""
         await self._signal(signal.SIGKILL)
@@ -75,11 +80,18 @@ class WorkerProcess:
 
 
 class Fleet:
-    """Worker processes on a system's servers, databases and topics; ends all of them at exit."""
+    """Worker processes on a system's servers, databases and topics; ends all of them at exit.
 
-    def __init__(self, system: System, folder: Path) -> None:
+    Args:
+        nursery: the module that forks them.
+    """
+
+    def __init__(
+        self, system: System, folder: Path, *, nursery: str = "tests.faults.nursery"
+    ) -> None:
         self.system = system
         self.folder = folder
+        self._module = nursery
         self._processes: list[WorkerProcess] = []
 
     async def start(
@@ -88,12 +100,14 @@ class Fleet:
         roles: Iterable[str] = (),
         *,
         failpoint: str = "",
+        ready: bytes = b"worker started",
     ) -> WorkerProcess:
         """Start a process and wait until it works; without roles with all of the service's.
 
         Args:
             service: a service of the product, or a module with a `SERVICE`.
             failpoint: where the process dies; that may be before it is ready.
+            ready: what its log says when it works.
         """
         number = len(self._processes)
         process = WorkerProcess(service, self.folder / f"{number}-{service}.log", failpoint)
@@ -114,7 +128,7 @@ class Fleet:
         await self._input.drain()
 
         async def look() -> bool | None:
-            started = b"worker started" in process.log.read_bytes()
+            started = ready in process.log.read_bytes()
             return process.ended.is_set() or started or None
 
         await eventually(look, f"{service} to start, see {process.log}", limit_s=_LIMIT_S)
@@ -126,7 +140,7 @@ class Fleet:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._nursery = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tests.faults.nursery"),
+            *("-m", self._module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

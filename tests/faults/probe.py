@@ -3,6 +3,7 @@
 The product's own handlers mostly are repeatable, so a message handled twice would hardly show.
 """
 
+import asyncio
 from collections import Counter
 from typing import Any, ClassVar, NoReturn
 
@@ -43,15 +44,15 @@ _KINDS = (
 
 
 class ProbeSettings(Settings):
+    """`pause_s`: how long a batch takes it."""
+
     service: ClassVar[str] = "probe"
+
+    pause_s: float = 0.0
 
 
 def _label(event: Event) -> str:
     return f"{event.TYPE} {event.subject} {event.sequence}"
-
-
-async def _count(tx: Tx, events: list[Event], *, now: Any, new_id: NewId) -> None:
-    await insert_rows(tx, _counted, [{"event": _label(event)} for event in events])
 
 
 def _build_api(_settings: Any) -> NoReturn:
@@ -59,7 +60,11 @@ def _build_api(_settings: Any) -> NoReturn:
 
 
 def _build_worker(settings: ProbeSettings) -> Worker:
-    return Worker(settings, [Consumer(INVOICES, dict.fromkeys(_KINDS, _count))])
+    async def count(tx: Tx, events: list[Event], *, now: Any, new_id: NewId) -> None:
+        await insert_rows(tx, _counted, [{"event": _label(event)} for event in events])
+        await asyncio.sleep(settings.pause_s)
+
+    return Worker(settings, [Consumer(INVOICES, dict.fromkeys(_KINDS, count))])
 
 
 SERVICE = Service(ProbeSettings, _build_api, _build_worker)

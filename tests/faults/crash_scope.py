@@ -1,0 +1,135 @@
+"""Awaits that are not on the way of a payment and its mail, each with the reason.
+
+What is neither passed on that way nor listed here makes `test_crash_matrix` fail, and so does what
+is in `NOT_PASSED` and is passed after all. Patterns are those of file names.
+"""
+
+from fnmatch import fnmatchcase
+
+__all__ = ["AT_ANY_TIME", "NOT_PASSED", "off_path"]
+
+_BOOKING = "booking, which comes before the invoice"
+_COPY = "copies of customers and settings, which are there before"
+_FAILURE = "only after a failure"
+_OPERATOR = "what an operator does with failed messages"
+_OTHER = "another request than the payment"
+_READING = "reads for an answer, changes nothing"
+_START = "the start of a process, with nothing in its hands yet"
+_STOP = "the orderly end of a process"
+_VOID = "voided and rejected invoices"
+
+NOT_PASSED: dict[str, str] = {
+    "services.customers.*": _OTHER,
+    "services.identity.*": _OTHER,
+    "shared.audit:list_acts:*": _READING,
+    "shared.audit_api:*": _READING,
+    "services.billing.api:get_*": _READING,
+    "services.billing.api:list_*": _READING,
+    "services.billing.api:_found:*": _READING,
+    "services.billing.api:put_seller:*": _OTHER,
+    "services.billing.api:void_invoice:*": _VOID,
+    "services.billing.repository.copies:lock_seller:*": _OTHER,
+    "services.billing.repository.copies:save_*": _COPY,
+    "services.billing.repository.documents:get_document:*": _READING,
+    "services.billing.repository.invoices:get_invoice:*": _READING,
+    "services.billing.repository.invoices:get_payments:*": _READING,
+    "services.billing.repository.invoices:list_invoices:*": _READING,
+    "services.billing.subscribers:on_customer:*": _COPY,
+    "services.billing.use_cases.documents:_draw:* engine.begin:*": _FAILURE,
+    "services.billing.use_cases.documents:_draw:finish:*": _FAILURE,
+    "services.billing.use_cases.payments:void_invoice:*": _VOID,
+    "services.billing.use_cases.settings:copy_customers:*": _COPY,
+    "services.billing.use_cases.settings:save_seller:*": _OTHER,
+    "services.notifier.api:*": _READING,
+    "services.notifier.repository:list_deliveries:*": _READING,
+    "services.notifier.repository:save_*": _COPY,
+    "services.notifier.subscribers:on_customer:*": _COPY,
+    "services.notifier.subscribers:on_settings_changed:*": _COPY,
+    "services.notifier.use_cases.planning:copy_*": _COPY,
+    "services.subscriptions.api:get_*": _READING,
+    "services.subscriptions.api:list_*": _READING,
+    "services.subscriptions.api:put_catalogue:*": _OTHER,
+    "services.subscriptions.api:take_*": _BOOKING,
+    "services.subscriptions.repository.catalogue:get_catalogue:tx.execute 2:*": _BOOKING,
+    "services.subscriptions.repository.catalogue:get_feature_keys:*": _OTHER,
+    "services.subscriptions.repository.catalogue:get_group_ids:*": _OTHER,
+    "services.subscriptions.repository.catalogue:get_price_versions:*": _OTHER,
+    "services.subscriptions.repository.catalogue:lock_catalogue:*": _OTHER,
+    "services.subscriptions.repository.catalogue:save_catalogue:*": _OTHER,
+    "services.subscriptions.repository.copies:get_*": _BOOKING,
+    "services.subscriptions.repository.copies:save_*": _COPY,
+    "services.subscriptions.repository.subscriptions:add_offers:*": _BOOKING,
+    "services.subscriptions.repository.subscriptions:add_subscriptions:*": _BOOKING,
+    "services.subscriptions.repository.subscriptions:get_offers:*": _READING,
+    "services.subscriptions.repository.subscriptions:get_subscription:*": _READING,
+    "services.subscriptions.repository.subscriptions:get_subscriptions_of:*": _BOOKING,
+    "services.subscriptions.repository.subscriptions:list_subscriptions:*": _READING,
+    "services.subscriptions.subscribers:on_customer:*": _COPY,
+    "services.subscriptions.subscribers:on_invoice_rejected:*": _VOID,
+    "services.subscriptions.subscribers:on_invoice_voided:*": _VOID,
+    "services.subscriptions.subscribers:on_settings_changed:*": _COPY,
+    "services.subscriptions.use_cases.actions:*": _BOOKING,
+    "services.subscriptions.use_cases.catalogue:*": _OTHER,
+    "services.subscriptions.use_cases.copies:*": _COPY,
+    "services.subscriptions.use_cases.entitlements:refresh_entitlements:"
+    "repository.get_catalogue:*": _BOOKING,
+    "services.subscriptions.use_cases.options:*": _BOOKING,
+    "services.subscriptions.use_cases.outcomes:_drop:*": _VOID,
+    "services.subscriptions.use_cases.outcomes:drop_*": _VOID,
+    "shared.asgi:serve:*": _STOP,
+    "shared.auth:*count_anonymous*": "callers without a good token",
+    "shared.tokens:_read:* *lient*": "keys of an issuer that is reached by HTTP; before any transaction",
+    "shared.failures_api:*": _OPERATOR,
+    "shared.http:_Observed.__call__:self._app:*": _START,
+    "shared.http:_health:*": _READING,
+    "shared.http:_read:*": _READING,
+    "shared.http:_write:asyncio.sleep:*": _FAILURE,
+    "shared.http:_write_once:endpoint:*": "requests without an idempotency key",
+    "shared.http:create_api.lifespan:*": _STOP,
+    "shared.messaging.batch:BatchProcessor._attempt:self._attempt*": _FAILURE,
+    "shared.messaging.batch:BatchProcessor._commit:dead_letters.bury:*": _FAILURE,
+    "shared.messaging.batch:BatchProcessor._settle:asyncio.sleep:*": _FAILURE,
+    "shared.messaging.batch:BatchProcessor._settle:self._attempt [23]:*": _FAILURE,
+    "shared.messaging.batch:BatchProcessor._settle_patiently:asyncio.sleep:*": _FAILURE,
+    "shared.messaging.consumer:subscribe.settle:asyncio.sleep:*": _FAILURE,
+    "shared.messaging.consumer:subscribe.settle:message.nack:*": _FAILURE,
+    "shared.messaging.dead_letters:*": _FAILURE,
+    "shared.messaging.failures:*": _OPERATOR,
+    "shared.messaging.outbox:add_raw:*": _FAILURE,
+    "shared.messaging.topics:*": "migration",
+    "shared.migrations.*": "migration",
+    "shared.paging:*": _READING,
+    "shared.running:run_worker:broker.start:*": _START,
+    "shared.running:run_worker:broker.stop:*": _STOP,
+    "shared.running:run_worker:* asyncio.TaskGroup:*": _STOP,
+    "shared.running:run_worker:stop.wait:*": _STOP,
+    "shared.running:run_worker:worker.close:*": _STOP,
+    "shared.service:*": _STOP,
+    "shared.worker:Worker.close:*": _STOP,
+}
+AT_ANY_TIME: dict[str, str] = {
+    "shared.due_work:_renew:*": "every 6 s, while drawing or sending takes longer",
+    "shared.housekeeping:*": "now and then, whether there is a payment or not",
+    "shared.messaging.batch:BatchProcessor._keep_waiting:*": "when a message has come too early",
+    "shared.messaging.batch:BatchProcessor.release_parked:*": "when a message had come too early",
+    "shared.messaging.inbox:release:*": "when a message has come too early",
+    "shared.messaging.parking:due_keys:*": "every second, whether there is a payment or not",
+    "shared.messaging.parking:park:*": "when a message has come too early",
+    "shared.messaging.parking:parked_run:*": "when a message had come too early",
+    "shared.messaging.parking:postpone:*": "when a message has come too early",
+    "shared.messaging.parking:unpark:*": "when a message had come too early",
+    "shared.messaging.relay:Relay._owned:*": _START,
+    "shared.messaging.relay:Relay._serve:*": _START,
+    "shared.messaging.relay:Relay.run:*": _START,
+    "shared.messaging.wakeup:*": "a hint: what it tells of is committed, or found without it",
+    "shared.monitoring:*": "every few seconds, whether there is a payment or not",
+    "shared.running:_lasting.round_of_work:*": "every second, whether there is a payment or not",
+}
+
+
+def off_path(name: str) -> str:
+    """Why a point, with its side, is not part of the matrix; empty when it is."""
+    for pattern, reason in (*NOT_PASSED.items(), *AT_ANY_TIME.items()):
+        if fnmatchcase(name, pattern):
+            return reason
+    return ""
