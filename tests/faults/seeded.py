@@ -210,7 +210,7 @@ FAULTS = (
         7,
         "the stored answer is not looked up",
         {"shared/idempotency.py": ("    if row is None:\n", "    if True:\n")},
-        r"problem:invoice_paid|payments that were not answered",
+        r"AssertionError: repeated, and done a second time|payments that were not answered",
     ),
     Fault(
         8,

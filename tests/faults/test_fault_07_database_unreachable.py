@@ -77,7 +77,9 @@ class Insistent(httpx.AsyncBaseTransport):
             await answer.aread()
             self.statuses[answer.status_code] += 1
             if answer.status_code == 409:  # what was cut off has not ended yet over there
-                assert answer.json()["type"] == "urn:kontor:problem:request_in_flight"
+                code = answer.json()["type"]
+                repeated = f"repeated, and done a second time: {answer.text}"
+                assert code == "urn:kontor:problem:request_in_flight", repeated
             elif answer.status_code == 503:
                 _is_unavailable(answer)
             else:

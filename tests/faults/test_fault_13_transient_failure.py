@@ -38,7 +38,7 @@ async def test_a_failure_that_passes_costs_nothing_but_time(system: System, kind
         if kind == "transient":
             assert len({*tried}) == 1, f"taken apart for a failure of the database: {tried}"
         else:
-            assert tried[-1] == 1, f"the culprit never stood alone: {tried}"
+            assert 1 in tried, f"the culprit never stood alone: {tried}"
         assert not trouble.given_back
 
 
