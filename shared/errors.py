@@ -6,6 +6,7 @@ Rendered as problem details (RFC 9457) at the edge by `shared.http`:
     ├── Unauthenticated     401  no token, or one that proves nothing
     ├── InputInvalid        422  a value breaks a rule; names field and rule
     ├── NotFound            404
+    ├── Gone                410  was there, and was erased for ever
     ├── Conflict            409  the present state does not allow it
     ├── PreconditionFailed  412  somebody else was faster (ETag / If-Match)
     ├── Forbidden           403
@@ -21,6 +22,7 @@ __all__ = [
     "Conflict",
     "FieldError",
     "Forbidden",
+    "Gone",
     "InputInvalid",
     "KontorError",
     "NotFound",
@@ -70,12 +72,22 @@ class NotFound(KontorError):
         super().__init__(f"{what}_not_found", f"There is no {what} {ident}.")
 
 
+class Gone(KontorError):
+    status = 410
+
+
 class Conflict(KontorError):
     status = 409
 
 
 class PreconditionFailed(KontorError):
+    """Somebody else was faster. `current` is the present state, as reading it would answer."""
+
     status = 412
+
+    def __init__(self, code: str, detail: str, *, version: int, current: object) -> None:
+        super().__init__(code, detail, version=version, current=current)
+        self.version = version
 
 
 class Forbidden(KontorError):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -14,6 +15,7 @@ from shared.errors import (
     Forbidden,
     InputInvalid,
     KontorError,
+    PreconditionFailed,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
@@ -69,9 +71,9 @@ def unavailable(error: Exception) -> Unavailable:
 
 
 async def refused(_: Request, error: KontorError) -> JSONResponse:
-    extra = dict(error.extra)
+    extra = jsonable_encoder(error.extra)
     if isinstance(error, InputInvalid):
-        extra["errors"] = [{"field": e.field, "rule": e.rule} for e in error.errors]
+        extra.setdefault("errors", [{"field": e.field, "rule": e.rule} for e in error.errors])
     answer = problem(error.status, error.code, error.detail, **extra)
     answer.headers.update(_headers(error))
     return answer
@@ -80,19 +82,22 @@ async def refused(_: Request, error: KontorError) -> JSONResponse:
 def _headers(error: KontorError) -> dict[str, str]:
     match error:
         case Unavailable():
-            return {"retry-after": "1"}
+            found = {"retry-after": "1"}
+        case PreconditionFailed():
+            found = {"etag": f'"{error.version}"'}
         case TooManyRequests():
-            return {"retry-after": str(error.retry_after_s)}
+            found = {"retry-after": str(error.retry_after_s)}
         case Unauthenticated(code="token_missing"):  # RFC 6750, 3.1: then without an error code
-            return {"www-authenticate": 'Bearer realm="kontor"'}
+            found = {"www-authenticate": 'Bearer realm="kontor"'}
         case Unauthenticated():
             description = f'error="invalid_token", error_description="{error.detail}"'
-            return {"www-authenticate": f'Bearer realm="kontor", {description}'}
+            found = {"www-authenticate": f'Bearer realm="kontor", {description}'}
         case Forbidden(code="scope_missing"):
-            scope = error.extra.get("scope", "")
-            challenge = f'error="insufficient_scope", scope="{scope}"'
-            return {"www-authenticate": f'Bearer realm="kontor", {challenge}'}
-    return {}
+            challenge = f'error="insufficient_scope", scope="{error.extra.get("scope", "")}"'
+            found = {"www-authenticate": f'Bearer realm="kontor", {challenge}'}
+        case _:
+            found = {}
+    return found
 
 
 async def input_invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -18,6 +18,12 @@ async def on_customer(
     await settings.copy_customers(tx, events)
 
 
+async def on_customer_erased(
+    tx: Tx, events: list[customers.CustomerErased], *, now: datetime, new_id: NewId
+) -> None:
+    await settings.erase_customers(tx, events)
+
+
 async def on_invoice_requested(
     tx: Tx, events: list[subscriptions.InvoiceRequested], *, now: datetime, new_id: NewId
 ) -> Waiting:
@@ -29,7 +35,10 @@ def consumers() -> list[Consumer]:
     return [
         Consumer(
             customers.CUSTOMERS,
-            {customers.CustomerCreated: on_customer, customers.CustomerUpdated: on_customer},
+            {
+                **dict.fromkeys(customers.STATES, on_customer),
+                customers.CustomerErased: on_customer_erased,
+            },
             lock,
         ),
         Consumer(

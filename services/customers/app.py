@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from services.customers.settings import CustomersSettings
+from services.customers.subscribers import consumers
 from shared.service import Service
 
 if TYPE_CHECKING:
@@ -14,16 +15,16 @@ __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
 def build_api(settings: CustomersSettings) -> "FastAPI":
-    from services.customers.api import router
+    from services.customers.api import routers
     from shared.serving import api_of
 
-    return api_of(settings, [router])
+    return api_of(settings, routers)
 
 
 def build_worker(settings: CustomersSettings) -> "Worker":
     from shared.worker import Worker
 
-    return Worker(settings)
+    return Worker(settings, consumers())
 
 
 SERVICE = Service(CustomersSettings, build_api, build_worker)

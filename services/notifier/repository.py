@@ -5,18 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.notifier import tables as t
 from shared.database import Seen, Tx, among, insert_rows, only_seen
 from shared.due_work import due_now
 from shared.events.billing import InvoiceOpened, SettingsChanged
-from shared.events.customers import CustomerState
+from shared.events.customers import CustomerErased, CustomerState
 from shared.paging import fetch_page
 
 __all__ = [
     "add_deliveries",
     "add_invoices",
+    "erase_customers",
     "get_customers",
     "get_invoices",
     "get_seller",
@@ -44,7 +45,7 @@ async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
-    """Take over newer states; an older one than the copy is passed over."""
+    """Take over states; an older one than the copy is passed over."""
     await insert_rows(
         tx,
         t.customers,
@@ -57,7 +58,30 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
             for state in states
         ],
         on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
-        "state = excluded.state WHERE customers.version < excluded.version",
+        "state = excluded.state WHERE customers.version <= excluded.version",
+    )
+
+
+async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
+    """Keep that they were there, and nothing personal of them, nor to whom mails went."""
+    await insert_rows(
+        tx,
+        t.customers,
+        [
+            {
+                "id": event.customer_id,
+                "version": event.version,
+                "state": {"customer_id": str(event.customer_id), "status": "erased"},
+            }
+            for event in erased
+        ],
+        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+        "state = excluded.state WHERE customers.version <= excluded.version",
+    )
+    await tx.execute(
+        update(t.deliveries)
+        .where(t.deliveries.c.customer_id.in_([event.customer_id for event in erased]))
+        .values(recipient=None, subject=None, last_error=None)
     )
 
 
@@ -78,7 +102,7 @@ async def save_seller(tx: Tx, settings: SettingsChanged) -> None:
             }
         ],
         on_conflict="ON CONFLICT (name) DO UPDATE SET version = excluded.version, "
-        "data = excluded.data WHERE seller_settings.version < excluded.version",
+        "data = excluded.data WHERE seller_settings.version <= excluded.version",
     )
 
 

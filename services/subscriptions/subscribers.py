@@ -18,6 +18,12 @@ async def on_customer(
     await copies.copy_customers(tx, events)
 
 
+async def on_customer_erased(
+    tx: Tx, events: list[customers.CustomerErased], *, now: datetime, new_id: NewId
+) -> None:
+    await copies.erase_customers(tx, events)
+
+
 async def on_settings_changed(
     tx: Tx, events: list[billing.SettingsChanged], *, now: datetime, new_id: NewId
 ) -> None:
@@ -53,7 +59,10 @@ def consumers() -> list[Consumer]:
     return [
         Consumer(
             customers.CUSTOMERS,
-            {customers.CustomerCreated: on_customer, customers.CustomerUpdated: on_customer},
+            {
+                **dict.fromkeys(customers.STATES, on_customer),
+                customers.CustomerErased: on_customer_erased,
+            },
             lock,
         ),
         Consumer(billing.SETTINGS, {billing.SettingsChanged: on_settings_changed}),

@@ -97,6 +97,7 @@ customers = Table(
     Column("time_zone", Text, nullable=False),
     Column("vat_id", Text, nullable=False),
     Column("status", Text, nullable=False),
+    Column("frozen", Boolean, nullable=False),
 )
 
 seller_settings = Table(

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks.api import PAY, READ
+from tests.benchmarks.customer_lists import METRIC, list_latency
 from tests.benchmarks.endurance import GROWTH, MEMORY
 from tests.benchmarks.harness import bench, report
 from tests.benchmarks.latency import LATENCY
@@ -27,6 +28,10 @@ async def _run(servers: TestServers, names: str, *, quick: bool) -> bool:
             if benchmark.lower_is_better
             else result.ratio >= benchmark.at_least
         )
+    if not names or METRIC in names.split(","):
+        result = await list_latency(servers, quick=quick)
+        report([result])
+        good &= result.ratio <= 1.0
     return good
 
 

@@ -59,7 +59,8 @@ async def _add_subscriptions(connection: asyncpg.Connection, rows: Waiting, stat
     await connection.copy_records_to_table(
         "customers",
         records=[
-            (c, 1, True, "CH", "CHF", "de", "Europe/Zurich", "", "active") for c, _, _ in rows
+            (c, 1, True, "CH", "CHF", "de", "Europe/Zurich", "", "active", False)
+            for c, _, _ in rows
         ],
     )
     await connection.copy_records_to_table(

@@ -35,7 +35,7 @@ CONSUMED: dict[str, tuple[Topic, tuple[str, ...], Callable[[UUID], Event]]] = {
     "customers": (CUSTOMERS, ("subscriptions", "billing", "notifier"), customer_created),
     "settings": (SETTINGS, ("subscriptions", "notifier"), settings_changed),
     "invoice requests": (INVOICE_REQUESTS, ("billing",), invoice_requested),
-    "invoices": (INVOICES, ("subscriptions", "notifier"), invoice_opened),
+    "invoices": (INVOICES, ("customers", "subscriptions", "notifier"), invoice_opened),
 }
 
 

@@ -61,6 +61,11 @@ async def world(system: System) -> AsyncIterator[World]:
             await system.post(f"/invoices/{invoices[name]['id']}/void", expect=200)
             await in_state(system, booking["subscriptions"][0]["id"], "withdrawn")
 
+    user = await system.post(f"{CUSTOMER}/{bare['id']}/users", USER)
+    gone = await new_customer(system)
+    for verb in ("deactivate", "erase"):
+        await system.post(f"{CUSTOMER}/{gone['id']}/{verb}", expect=200)
+
     async def quiet() -> bool | None:
         sent = await system.get("/deliveries", customer_id=busy["id"])
         waiting = [
@@ -80,6 +85,8 @@ async def world(system: System) -> AsyncIterator[World]:
                 "busy": busy["id"],
                 "plan": booked["subscriptions"][0]["id"],
                 "unknown": UNKNOWN,
+                "user": user["id"],
+                "gone": gone["id"],
                 **{name: i["id"] for name, i in invoices.items()},
             },
             watch,
@@ -129,6 +136,7 @@ def price(**different: Any) -> dict[str, Any]:
 
 
 CUSTOMER = "/customers"
+USER = {"first_name": "Zoë", "surname": "Modèle", "email": "zoe@musterhotel.example"}
 BARE = "/customers/{bare}"
 PLAN = "/customers/{bare}/plan-actions"
 MODULE = "/customers/{bare}/module-actions"
@@ -180,10 +188,79 @@ CUSTOMER_CASES = [
     Case("empty If-Match", "PATCH", BARE, {"city": "Bern"}, field="If-Match", headers={"If-Match": '""'}),
     # int() refuses more than 4,300 digits.
     Case("endless If-Match", "PATCH", BARE, {"city": "Bern"}, field="If-Match", headers={"If-Match": f'"{"1" * 5000}"'}),
+    Case("blank names", "POST", CUSTOMER, customer(company_name=" ", contact_name=""), field="company_name"),
+    Case("no telephone", "POST", CUSTOMER, customer(phone="phone!"), field="phone", rule="telephone number"),
+    Case("telephone of nobody", "PATCH", BARE, {"phone": "+999 1"}, field="phone", rule="telephone number"),
+    Case("website without http", "POST", CUSTOMER, customer(website="musterhotel.example"), field="website", rule="http"),
+    Case("website that runs", "POST", CUSTOMER, customer(website="javascript:alert(1)"), field="website", rule="http"),
+    Case("VAT id with a wrong digit", "POST", CUSTOMER, customer(vat_id="DE123456789"), field="vat_id", rule="DE"),
+    Case("VAT id in an edit", "PATCH", BARE, {"vat_id": "CHE-1"}, field="vat_id", rule="CH"),
+    Case("VAT id of another kind", "POST", CUSTOMER, customer(country="US", vat_id="?"), field="vat_id", rule="3 to 30"),
+    Case("an erased customer", "PATCH", "/customers/{gone}", {"city": "Bern"}, 410, "customer_erased"),
+    Case("erase an active one", "POST", "/customers/{bare}/erase", None, 409, "customer_active"),
+    Case("erase it again", "POST", "/customers/{gone}/erase", None, 410, "customer_erased"),
+    Case("deactivate an erased one", "POST", "/customers/{gone}/deactivate", None, 410, "customer_erased"),
+    Case("freeze nobody", "POST", "/customers/{unknown}/freeze", None, 404, "customer_not_found"),
     Case("unknown customer", "PATCH", "/customers/{unknown}", {"city": "Bern"}, 404, "customer_not_found"),
     Case("bad UUID", "PATCH", "/customers/7", {"city": "Bern"}, field="customer_id"),
     Case("endless key", "POST", CUSTOMER, customer(), field="Idempotency-Key", headers={"Idempotency-Key": "k" * 256}),
     Case("empty key", "POST", CUSTOMER, customer(), field="Idempotency-Key", headers={"Idempotency-Key": ""}),
+]  # fmt: skip
+
+USERS = "/customers/{bare}/users"
+ONE = "/users/{user}"
+NOT_THAT = "only salutation, first_name, surname and email"
+CSV = {"content-type": "text/csv"}
+NUMBER_ONLY = "number\nK-1\n"
+
+
+def upload(name: str, path: str, content: str | bytes, **expected: Any) -> Case:
+    body = content if isinstance(content, bytes) else content.encode()
+    return Case(name, "POST", f"{path}/import?dry_run=false", headers=CSV, content=body, **expected)
+
+
+USER_CASES = [
+    Case("no first name", "POST", USERS, {**USER, "first_name": ""}, field="first_name"),
+    Case("no surname", "POST", USERS, {"first_name": "A", "email": "a@b.example"}, field="surname"),
+    Case("no e-mail", "POST", USERS, {**USER, "email": "nobody"}, field="email"),
+    Case("long salutation", "POST", USERS, {**USER, "salutation": "x" * 21}, field="salutation"),
+    Case("long role", "POST", USERS, {**USER, "role": "x" * 51}, field="role"),
+    Case("unknown field", "POST", USERS, {**USER, "active": False}, field="active", rule="not permitted"),
+    Case("e-mail taken", "POST", USERS, {**USER, "email": "ZOE@MusterHotel.example"}, 409, "email_taken"),
+    Case("user of nobody", "POST", "/customers/{unknown}/users", USER, 404, "customer_not_found"),
+    Case("user of an erased one", "POST", "/customers/{gone}/users", USER, 410, "customer_erased"),
+    Case("users of an erased one", "GET", "/customers/{gone}/users", None, 410, "customer_erased"),
+    Case("edit the role", "PATCH", ONE, {"role": "boss"}, field="role", rule=NOT_THAT),
+    Case("edit active", "PATCH", ONE, {"surname": "A", "active": False}, field="active", rule=NOT_THAT),
+    Case("edit the customer", "PATCH", ONE, {"customer_id": UNKNOWN}, field="customer_id", rule=NOT_THAT),
+    Case("edit what is not there", "PATCH", ONE, {"colour": "red"}, field="colour", rule=NOT_THAT),
+    Case("no edit of a user", "PATCH", ONE, {}, field="body", rule="at least one"),
+    Case("no name left", "PATCH", ONE, {"surname": ""}, field="surname"),
+    Case("null in a user", "PATCH", ONE, {"email": None}, field="email"),
+    Case("NUL in a user", "PATCH", ONE, {"surname": NUL}, field="surname"),
+    Case("stale user", "PATCH", ONE, {"surname": "A"}, 412, "version_changed", headers={"If-Match": '"7"'}),
+    Case("unknown user", "PATCH", "/users/{unknown}", {"surname": "A"}, 404, "user_not_found"),
+    Case("deactivate nobody", "POST", "/users/{unknown}/deactivate", None, 404, "user_not_found"),
+]  # fmt: skip
+
+EXCHANGE_CASES = [
+    Case("JSON for CSV", "POST", "/customers/import", {}, field="Content-Type", rule="text/csv"),
+    upload("an empty file", CUSTOMER, "", field="header"),
+    upload("unknown column", CUSTOMER, "number,colour\n", field="header", rule="colour"),
+    upload("no UTF-8", CUSTOMER, b"city\n\xff\n", field="body", rule="UTF-8"),
+    upload("open quote", CUSTOMER, 'city\n"Bern', field="body", rule="line 2"),
+    upload("unknown number", CUSTOMER, NUMBER_ONLY, code="import_refused", field="number"),
+    upload("no country", CUSTOMER, "company_name,email\nA,a@b.example\n", code="import_refused", field="country"),
+    upload("NUL in a cell", CUSTOMER, "company_name,country,email\nA\0,CH,a@b.example\n", code="import_refused", field="company_name"),
+    upload(
+        "one bad row of two", CUSTOMER, "company_name,country,email\nA,CH,a@b.example\nB,CH,b\n",
+        code="import_refused", field="email",
+    ),
+    upload("a status", CUSTOMER, "company_name,country,email,status\nA,CH,a@b.example,deactivated\n", code="import_refused", field="status"),
+    upload("no flag", CUSTOMER, "company_name,country,email,frozen\nA,CH,a@b.example,perhaps\n", code="import_refused", field="frozen"),
+    upload("user of no customer", "/users", "customer_number,first_name,surname,email\nK-1,A,B,a@b.example\n", code="import_refused", field="customer_number"),
+    upload("no user's id", "/users", "id,surname\n7,A\n", code="import_refused", field="id"),
+    upload("unknown user", "/users", f"id,surname\n{UNKNOWN},A\n", code="import_refused", field="id"),
 ]  # fmt: skip
 
 BODY_CASES = [
@@ -228,6 +305,18 @@ LIST_CASES = [
         ("cursor deep", "after=" + urlsafe_b64encode(b"[" * 20_000).decode(), "after"),
     )
 ] + [
+    Case("unknown order", "GET", "/customers?sort=city", field="sort", rule="created"),
+    Case("unknown order of a search", "GET", "/customers?search=hotel&sort=city", field="sort", rule="created"),
+    Case("unknown status", "GET", "/customers?status=erased", field="status"),
+    Case("unknown country in a list", "GET", "/customers?country=XX", field="country"),
+    Case("a search for nothing", "GET", "/customers?search=a", field="search", rule="two letters"),
+    Case("an endless search", "GET", "/customers?search=" + "x" * 201, field="search"),
+    Case("NUL in a cursor", "GET", "/customers?sort=name&after=" + cursor("a\0", "1"), field="after"),
+    Case("surrogate in a cursor", "GET", "/customers?sort=name&after=" + cursor("a\ud800", "1"), field="after"),
+    Case("endless number in a cursor", "GET", "/customers?after=" + cursor(str(10**30)), field="after"),
+    Case("a list's cursor in a search", "GET", "/customers?search=hotel&after=" + cursor("10001"), field="after"),
+    Case("an erased customer", "GET", "/customers/{gone}", None, 410, "customer_erased"),
+    Case("data of an erased customer", "GET", "/customers/{gone}/personal-data", None, 410, "customer_erased"),
     Case("subscriptions cursor", "GET", "/subscriptions?after=5", field="after"),
     Case("subscriptions limit", "GET", "/subscriptions?limit=0", field="limit"),
     Case("subscriptions customer", "GET", "/subscriptions?customer_id=5", field="customer_id"),
@@ -358,7 +447,7 @@ async def ask(system: System, world: World, case: Case) -> httpx.Response:
     if content is None and case.body is not None:
         content = json.dumps(case.body).encode()
     if content is not None:
-        headers["content-type"] = "application/json"
+        headers.setdefault("content-type", "application/json")
     path = world.path(case.path)
     return await system.api.request(case.method, path, content=content, headers=headers)
 
@@ -387,6 +476,16 @@ def cases(group: list[Case]) -> pytest.MarkDecorator:
 
 @cases(CUSTOMER_CASES)
 async def test_a_bad_customer_is_refused(system: System, world: World, case: Case) -> None:
+    await refused(system, world, case)
+
+
+@cases(USER_CASES)
+async def test_a_bad_user_is_refused(system: System, world: World, case: Case) -> None:
+    await refused(system, world, case)
+
+
+@cases(EXCHANGE_CASES)
+async def test_a_bad_file_is_refused(system: System, world: World, case: Case) -> None:
     await refused(system, world, case)
 
 
@@ -470,6 +569,13 @@ async def test_of_two_payments_at_once_one_settles(system: System, world: World)
         system, "billing", "SELECT amount_minor FROM payments WHERE invoice_id = $1", invoice["id"]
     )
     assert rows == [(5295,)]
+
+    async def entitled() -> bool | None:
+        # The last that comes of it: the next test looks whether anything changes anywhere.
+        query = "SELECT 1 FROM entitlements WHERE customer_id = $1"
+        return bool(await stored(system, "customers", query, made["id"])) or None
+
+    await eventually(entitled, "the entitlements of who paid")
 
 
 async def test_a_price_without_a_vat_rate_does_not_break_the_options(

@@ -116,7 +116,7 @@ async def test_upgrades_at_once_wait_for_each_other(empty: str) -> None:
         "ALTER TABLE customers ALTER COLUMN phone DROP NOT NULL",
         "ALTER TABLE customers ALTER COLUMN phone SET DEFAULT 'none'",
         "ALTER TABLE customers ALTER COLUMN version TYPE bigint",
-        "DROP INDEX ix_customers_created_at_id",
+        "DROP INDEX ix_customers_sort_name",
         "ALTER TABLE customers DROP CONSTRAINT uq_customers_number",
         "CREATE TABLE forgotten (id integer)",
         "ALTER TABLE outbox DROP COLUMN shard",

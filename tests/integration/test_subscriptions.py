@@ -31,7 +31,7 @@ from tests.integration.steps import (
 from tests.system import System, eventually
 
 NOON = datetime(2031, 3, 15, 12, tzinfo=UTC)
-GERMAN = {"country": "DE", "vat_id": "DE123456789"}
+GERMAN = {"country": "DE", "vat_id": "DE123456788"}
 PRIVATE = {"country": "LI", "company_name": ""}
 
 

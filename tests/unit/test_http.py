@@ -24,6 +24,7 @@ from shared.correlation import correlation
 from shared.errors import (
     Conflict,
     Forbidden,
+    Gone,
     InputInvalid,
     KontorError,
     NotFound,
@@ -128,8 +129,9 @@ class ThingIn(InputModel):
 REFUSALS: list[KontorError] = [
     InputInvalid("lines[2].price", "must be positive"),
     NotFound("thing", UUID(int=7)),
+    Gone("thing_erased", "It was erased.", number="T-1"),
     Conflict("amount_changed", "The amount is CHF 5.00 now.", amount="5.00"),
-    PreconditionFailed("version_changed", "It is at version 3.", version=3),
+    PreconditionFailed("version_changed", "It is at version 3.", version=3, current={"a": 1}),
     Forbidden("scope_missing", "This needs the scope things:write."),
     Unauthenticated("invalid_token", "The token has expired."),
     TooManyRequests(7),
@@ -236,7 +238,7 @@ async def test_a_refusal_is_a_problem_and_changes_nothing(api: Api, refusal: Kon
 
 
 def test_each_refusal_has_a_status_of_its_own() -> None:
-    assert [type(r).status for r in REFUSALS] == [422, 404, 409, 412, 403, 401, 429, 503]
+    assert [type(r).status for r in REFUSALS] == [422, 404, 410, 409, 412, 403, 401, 429, 503]
     assert {type(r) for r in REFUSALS} | {IdempotencyKeyReused} == set(subclasses())
 
 
@@ -647,8 +649,9 @@ async def test_every_answer_has_a_request_id_and_is_not_sniffed(api: Api, path: 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 async def test_each_service_tells_its_health(name: str) -> None:
-    router = import_module(f"services.{name}.api").router
-    async with client_of(create_api(name, [router], Healthy(), gate=issuer().gate())) as client:  # type: ignore[arg-type]
+    api = import_module(f"services.{name}.api")
+    routers = getattr(api, "routers", None) or [api.router]
+    async with client_of(create_api(name, routers, Healthy(), gate=issuer().gate())) as client:  # type: ignore[arg-type]
         answer = await client.get(f"/v1/{name}/health")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

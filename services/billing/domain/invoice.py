@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.errors import Conflict, InputInvalid
 from shared.events.billing import SettingsChanged
 from shared.events.subscriptions import InvoiceRequested
-from shared.invoicing import Basis, TaxTreatment
+from shared.invoicing import Basis, InvoicingError, TaxTreatment
 from shared.money import Money
 from shared.periods import Period
 from shared.quotes import Buyer, Quote, Seller, quote
@@ -141,9 +141,11 @@ def quote_request(
     """Price what was requested.
 
     Raises:
-        InvoicingError: a line is outside its limits or has no VAT rate.
+        InvoicingError: a line is outside its limits or has no VAT rate, or the customer was erased.
         AmountChanged: the total is not the one that was shown.
     """
+    if customer.get("status") == "erased":
+        raise InvoicingError("customer_id", "was erased")
     priced = quote(
         request.lines,
         request.currency,

@@ -1,6 +1,7 @@
 """Every query of the billing service."""
 
 from services.billing.repository.copies import (
+    erase_customers,
     get_seller,
     lock_customers,
     lock_customers_of,
@@ -29,6 +30,7 @@ __all__ = [
     "add_documents",
     "add_invoices",
     "add_payments",
+    "erase_customers",
     "get_document",
     "get_invoice",
     "get_invoices",

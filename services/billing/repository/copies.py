@@ -10,9 +10,10 @@ from sqlalchemy import select, text
 from services.billing import tables as t
 from shared.database import Tx, among, insert_rows
 from shared.events.billing import SettingsChanged
-from shared.events.customers import CustomerState
+from shared.events.customers import CustomerErased, CustomerState
 
 __all__ = [
+    "erase_customers",
     "get_seller",
     "lock_customers",
     "lock_customers_of",
@@ -45,7 +46,7 @@ async def lock_customers_of(tx: Tx, invoice_ids: Iterable[UUID]) -> None:
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
-    """Take over newer states; an older one than the copy is passed over."""
+    """Take over states; an older one than the copy is passed over."""
     await insert_rows(
         tx,
         t.customers,
@@ -58,7 +59,25 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
             for state in states
         ],
         on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
-        "state = excluded.state WHERE customers.version < excluded.version",
+        "state = excluded.state WHERE customers.version <= excluded.version",
+    )
+
+
+async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
+    """Keep that they were there; what is personal stays on invoices, as the law wants it."""
+    await insert_rows(
+        tx,
+        t.customers,
+        [
+            {
+                "id": event.customer_id,
+                "version": event.version,
+                "state": {"customer_id": str(event.customer_id), "status": "erased"},
+            }
+            for event in erased
+        ],
+        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+        "state = excluded.state WHERE customers.version <= excluded.version",
     )
 
 

@@ -9,13 +9,17 @@ from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events.billing import SettingsChanged
-from shared.events.customers import CustomerState
+from shared.events.customers import CustomerErased, CustomerState
 
-__all__ = ["copy_customers", "save_seller"]
+__all__ = ["copy_customers", "erase_customers", "save_seller"]
 
 
 async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
     await repository.save_customers(tx, states)
+
+
+async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
+    await repository.erase_customers(tx, erased)
 
 
 async def save_seller(

@@ -7,14 +7,24 @@ from services.notifier import repository
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events.billing import InvoiceDocumentStored, InvoiceOpened, SettingsChanged
-from shared.events.customers import CustomerState
+from shared.events.customers import CustomerErased, CustomerState
 from shared.messaging.batch import Waiting
 
-__all__ = ["copy_customers", "copy_seller", "note_opened_invoices", "plan_invoice_mails"]
+__all__ = [
+    "copy_customers",
+    "copy_seller",
+    "erase_customers",
+    "note_opened_invoices",
+    "plan_invoice_mails",
+]
 
 
 async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
     await repository.save_customers(tx, states)
+
+
+async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
+    await repository.erase_customers(tx, erased)
 
 
 async def copy_seller(tx: Tx, settings: Sequence[SettingsChanged]) -> None:

@@ -83,7 +83,13 @@ async def send_due_mails(
 
 def _recipient(customer: Any) -> str:
     """The billing e-mail, else the customer's, as known when sending."""
-    return (customer["billing_email"] or customer["email"]) if customer else ""
+    if not customer or _erased(customer):
+        return ""
+    return str(customer["billing_email"] or customer["email"])
+
+
+def _erased(customer: Any) -> bool:
+    return bool(customer["status"] == "erased")
 
 
 async def _build(
@@ -165,7 +171,10 @@ async def _finish(
                 attempts=row.attempts,
             )
     async with engine.begin() as tx:
-        await repository.lock_customers(tx, [row.customer_id])
+        customer = (await repository.lock_customers(tx, [row.customer_id])).get(row.customer_id)
+        if customer and _erased(customer):  # while the mail was on its way: nothing personal stays
+            recipient = ""
+            values |= dict.fromkeys(values.keys() & {"subject", "last_error"})
         mine = await finish(tx, tables.deliveries, row, recipient=recipient or None, **values)
         if mine and event:
             await publish(tx, [event], now=now, new_id=new_id)

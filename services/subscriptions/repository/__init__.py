@@ -9,6 +9,7 @@ from services.subscriptions.repository.catalogue import (
     save_catalogue,
 )
 from services.subscriptions.repository.copies import (
+    erase_customers,
     get_customers,
     get_seller,
     lock_customers,
@@ -38,6 +39,7 @@ __all__ = [
     "add_offers",
     "add_periods",
     "add_subscriptions",
+    "erase_customers",
     "get_catalogue",
     "get_customers",
     "get_entitlements",

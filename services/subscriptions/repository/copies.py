@@ -9,15 +9,25 @@ from sqlalchemy import select
 from services.subscriptions import tables as t
 from shared.database import Tx, among, insert_rows
 from shared.events.billing import SettingsChanged
-from shared.events.customers import CustomerState
+from shared.events.customers import CustomerErased, CustomerState
 
 __all__ = [
+    "erase_customers",
     "get_customers",
     "get_seller",
     "lock_customers",
     "save_customers",
     "save_seller",
 ]
+
+
+_TAKE_OVER = (
+    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+    "is_company = excluded.is_company, country = excluded.country, "
+    "currency = excluded.currency, language = excluded.language, "
+    "time_zone = excluded.time_zone, vat_id = excluded.vat_id, status = excluded.status, "
+    "frozen = excluded.frozen WHERE customers.version <= excluded.version"
+)
 
 
 async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
@@ -37,7 +47,7 @@ async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
-    """Take over newer states; an older one than the copy is passed over."""
+    """Take over states; an older one than the copy is passed over."""
     await insert_rows(
         tx,
         t.customers,
@@ -52,14 +62,31 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
                 "time_zone": state.time_zone,
                 "vat_id": state.vat_id,
                 "status": state.status,
+                "frozen": state.frozen,
             }
             for state in states
         ],
-        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
-        "is_company = excluded.is_company, country = excluded.country, "
-        "currency = excluded.currency, language = excluded.language, "
-        "time_zone = excluded.time_zone, vat_id = excluded.vat_id, status = excluded.status "
-        "WHERE customers.version < excluded.version",
+        on_conflict=_TAKE_OVER,
+    )
+
+
+async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
+    """Keep that they were there, and nothing personal of them."""
+    await insert_rows(
+        tx,
+        t.customers,
+        [
+            {
+                "id": event.customer_id,
+                "version": event.version,
+                "is_company": False,
+                **dict.fromkeys(("country", "currency", "language", "time_zone", "vat_id"), ""),
+                "status": "erased",
+                "frozen": False,
+            }
+            for event in erased
+        ],
+        on_conflict=_TAKE_OVER,
     )
 
 
@@ -80,5 +107,5 @@ async def save_seller(tx: Tx, settings: SettingsChanged) -> None:
             }
         ],
         on_conflict="ON CONFLICT (name) DO UPDATE SET version = excluded.version, "
-        "data = excluded.data WHERE seller_settings.version < excluded.version",
+        "data = excluded.data WHERE seller_settings.version <= excluded.version",
     )

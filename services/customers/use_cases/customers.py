@@ -1,27 +1,29 @@
-"""What the customers service can do: load -> decide -> save -> publish."""
+"""Creating and editing customers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.customers import repository
-from services.customers.domain.customer import Customer, edit
+from services.customers.domain.customer import Customer, checked, edit
 from services.customers.domain.defaults import country_defaults
+from services.customers.use_cases.one_customer import (
+    check_version,
+    customer_state,
+    lock_customer,
+)
 from shared.clock import NewId
 from shared.database import Tx
-from shared.errors import InputInvalid, NotFound, PreconditionFailed
+from shared.errors import InputInvalid
 from shared.events.customers import CustomerCreated, CustomerUpdated
 from shared.messaging.outbox import publish
 
-__all__ = ["create_customer", "edit_customer"]
+__all__ = ["create_customer", "edit_customer", "new_customer"]
 
 
-async def create_customer(
-    tx: Tx, values: Mapping[str, Any], *, now: datetime, new_id: NewId
-) -> Customer:
-    """Create a customer; currency, language and time zone default from the country.
+def new_customer(values: Mapping[str, Any], *, customer_id: UUID, number: str = "") -> Customer:
+    """A customer at version 1; currency, language and time zone default from the country.
 
     Raises:
         InputInvalid: a field breaks a rule, or the country suggests no default for one.
@@ -31,9 +33,17 @@ async def create_customer(
     for field in ("currency", "language", "time_zone"):
         if field not in filled:
             raise InputInvalid(field, f"must be given: {values['country']} suggests none")
-    customer = Customer(id=new_id(), version=1, number=await repository.next_number(tx), **filled)
+    return checked(Customer(id=customer_id, version=1, number=number, **filled))
+
+
+async def create_customer(
+    tx: Tx, values: Mapping[str, Any], *, now: datetime, new_id: NewId
+) -> Customer:
+    """Create a customer with the next number; raises as `new_customer` does."""
+    (number,) = await repository.next_numbers(tx, 1)
+    customer = new_customer(values, customer_id=new_id(), number=number)
     await repository.add_customers(tx, [customer], now=now)
-    await publish(tx, [CustomerCreated(**_state(customer))], now=now, new_id=new_id)
+    await publish(tx, [CustomerCreated(**customer_state(customer))], now=now, new_id=new_id)
     return customer
 
 
@@ -50,24 +60,14 @@ async def edit_customer(
 
     Raises:
         NotFound: no such customer.
+        Gone: it was erased.
         PreconditionFailed: the customer is not at `expected_version` any more.
+        InputInvalid: what the changes lead to breaks a rule.
     """
-    customer = (await repository.lock_customers(tx, [customer_id])).get(customer_id)
-    if customer is None:
-        raise NotFound("customer", customer_id)
-    if expected_version is not None and expected_version != customer.version:
-        raise PreconditionFailed(
-            "version_changed",
-            f"The customer was changed meanwhile and is at version {customer.version} now.",
-            version=customer.version,
-        )
+    customer = await lock_customer(tx, customer_id)
+    check_version(customer, expected_version)
     changed = edit(customer, changes)
     if changed is not customer:
         await repository.save_customers(tx, [changed], now=now)
-        await publish(tx, [CustomerUpdated(**_state(changed))], now=now, new_id=new_id)
+        await publish(tx, [CustomerUpdated(**customer_state(changed))], now=now, new_id=new_id)
     return changed
-
-
-def _state(customer: Customer) -> dict[str, Any]:
-    values = asdict(customer)
-    return {"customer_id": values.pop("id"), **values}

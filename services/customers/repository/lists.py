@@ -1,0 +1,129 @@
+"""Lists and searches, each with a bound on the work it can cause."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Integer, Select, func, select, text
+
+from services.customers import tables as t
+from services.customers.domain.customer import Customer
+from services.customers.domain.search import SEARCHED
+from services.customers.repository.customers import CUSTOMER_COLUMNS, customer_of
+from shared.database import Tx, among
+from shared.paging import fetch_page
+
+__all__ = [
+    "BEST",
+    "SORTS",
+    "Asked",
+    "by_index_only",
+    "count_estimate",
+    "find_candidates",
+    "get_searched",
+    "list_customers",
+    "page_of_customers",
+]
+
+_c = t.customers.c
+# Numbers are given in the order of creation.
+SORTS: Mapping[str, tuple[Column[Any], ...]] = {
+    "created": (_c.number_value,),
+    "number": (_c.number_value,),
+    "name": (_c.sort_name, _c.number_value),
+}
+# The order of a search: errors in the words, then the newest.
+BEST: tuple[Column[Any], ...] = (Column("fit", Integer), Column("number_value", BigInteger))
+
+_COUNTED_MAX = 1_000
+
+
+def _filtered(
+    columns: Sequence[Column[Any]], filters: Mapping[str, str | None]
+) -> Select[tuple[Any, ...]]:
+    query = select(*columns)
+    for name, value in filters.items():
+        if value is not None:
+            query = query.where(_c[name] == value)
+    return query
+
+
+async def list_customers(
+    tx: Tx,
+    filters: Mapping[str, str | None],
+    *,
+    sort: str,
+    descending: bool,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Customer], str | None]:
+    """A page, and the cursor to the next one. `filters`: `status` and `country`."""
+    query = _filtered(CUSTOMER_COLUMNS, filters)
+    rows, following = await fetch_page(tx, query, SORTS[sort], after, limit, descending=descending)
+    return [customer_of(row) for row in rows], following
+
+
+async def page_of_customers(
+    tx: Tx, *, after: str | None, limit: int
+) -> tuple[list[Customer], str | None]:
+    """All customers in the order of their numbers, a page at a time."""
+    return await list_customers(tx, {}, sort="number", descending=False, after=after, limit=limit)
+
+
+async def count_estimate(tx: Tx, filters: Mapping[str, str | None]) -> int:
+    """How many customers there are: counted up to 1,000, else as the planner thinks."""
+    few = _filtered((_c.id,), filters).limit(_COUNTED_MAX + 1).subquery()
+    counted: int = await tx.scalar(select(func.count()).select_from(few)) or 0
+    if counted <= _COUNTED_MAX:
+        return counted
+    given = {name: value for name, value in filters.items() if value is not None}
+    conditions = "".join(f" AND {name} = :{name}" for name in given)
+    explain = f"EXPLAIN (FORMAT JSON) SELECT FROM customers WHERE true{conditions}"
+    plan: Any = await tx.scalar(text(explain), given)
+    return max(_COUNTED_MAX + 1, int(plan[0]["Plan"]["Plan Rows"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Keys of which a candidate has all that are `required` and one out of each group."""
+
+    required: Sequence[int]
+    groups: Sequence[Sequence[int]] = ()
+
+
+async def find_candidates(tx: Tx, parts: Sequence[Asked], *, limit: int) -> set[UUID]:
+    """Customers that are found in any part, the later ones asked only while there are too few."""
+    found, values = [], dict[str, Any](limit=limit)
+    for p, asked in enumerate(parts):
+        lists = {f"required_{p}": asked.required} if asked.required else {}
+        conditions = [f"keys @> CAST(:{name} AS integer[])" for name in lists]
+        groups = {f"group_{p}_{g}": keys for g, keys in enumerate(asked.groups)}
+        conditions += [f"keys && CAST(:{name} AS integer[])" for name in groups]
+        values |= {name: list(keys) for name, keys in (lists | groups).items()}
+        # Materialized: planned as if all of it were read, and read as far as the limit goes.
+        found.append(
+            f"part_{p} AS MATERIALIZED (SELECT customer_id FROM customer_search "  # noqa: S608 - names and numbers made here
+            f"WHERE {' AND '.join(conditions)})"
+        )
+    union = " UNION ALL ".join(f"TABLE part_{p}" for p in range(len(parts)))
+    query = text(f"WITH {', '.join(found)} {union} LIMIT :limit")
+    return set((await tx.execute(query, values)).scalars())
+
+
+async def get_searched(tx: Tx, ids: Iterable[UUID]) -> Sequence[Any]:
+    """What of these customers is searched, as one text, and what they are ordered by."""
+    searched = func.concat_ws(" ", *(_c[name] for name in SEARCHED)).label("searched")
+    query = select(_c.id, _c.number_value, _c.sort_name, searched)
+    return (await tx.execute(query.where(among(_c.id, ids)))).all()
+
+
+@asynccontextmanager
+async def by_index_only(tx: Tx) -> AsyncIterator[None]:
+    """Keep the planner from reading whole tables: it takes many rare keys for common ones."""
+    await tx.execute(text("SET enable_seqscan = off"))
+    try:
+        yield
+    finally:
+        await tx.execute(text("RESET enable_seqscan"))

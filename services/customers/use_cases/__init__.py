@@ -1,0 +1,1 @@
+"""What the customers service can do: load -> decide -> save -> publish."""
