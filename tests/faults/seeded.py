@@ -239,7 +239,7 @@ FAULTS = (
         "an older state of a customer replaces a newer one",
         {
             "services/billing/repository/copies.py": (
-                "state = excluded.state WHERE customers.version < excluded.version",
+                "state = excluded.state WHERE customers.version <= excluded.version",
                 "state = excluded.state",
             )
         },
