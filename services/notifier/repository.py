@@ -27,6 +27,12 @@ __all__ = [
     "save_seller",
 ]
 
+# Equal versions too: a copy that is rebuilt gets what it has once more.
+_TAKE_OVER = (
+    "ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+    "state = excluded.state WHERE customers.version <= excluded.version"
+)
+
 
 async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
@@ -57,8 +63,7 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
             }
             for state in states
         ],
-        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
-        "state = excluded.state WHERE customers.version <= excluded.version",
+        on_conflict=_TAKE_OVER,
     )
 
 
@@ -75,8 +80,7 @@ async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
             }
             for event in erased
         ],
-        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
-        "state = excluded.state WHERE customers.version <= excluded.version",
+        on_conflict=_TAKE_OVER,
     )
     await tx.execute(
         update(t.deliveries)

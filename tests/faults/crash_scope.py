@@ -21,6 +21,9 @@ _VOID = "voided and rejected invoices"
 NOT_PASSED: dict[str, str] = {
     "services.customers.*": _OTHER,
     "services.identity.*": _OTHER,
+    "services.*:*erase_customers:*": _COPY,
+    "services.*:on_customer_erased:*": _COPY,
+    "shared.rebuild:*": "copies that are made again by command",
     "shared.audit:list_acts:*": _READING,
     "shared.audit_api:*": _READING,
     "services.billing.api:get_*": _READING,
@@ -78,7 +81,6 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.use_cases.outcomes:drop_*": _VOID,
     "shared.asgi:serve:*": _STOP,
     "shared.auth:*count_anonymous*": "callers without a good token",
-    "shared.tokens:_read:* *lient*": "keys of an issuer that is reached by HTTP; before any transaction",
     "shared.failures_api:*": _OPERATOR,
     "shared.http:_Observed.__call__:self._app:*": _START,
     "shared.http:_health:*": _READING,
@@ -123,6 +125,7 @@ AT_ANY_TIME: dict[str, str] = {
     "shared.messaging.relay:Relay.run:*": _START,
     "shared.messaging.wakeup:*": "a hint: what it tells of is committed, or found without it",
     "shared.monitoring:*": "every few seconds, whether there is a payment or not",
+    "shared.tokens:*": "keys of the issuer: read once, before any transaction",
     "shared.running:_lasting.round_of_work:*": "every second, whether there is a payment or not",
 }
 

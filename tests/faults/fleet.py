@@ -70,7 +70,10 @@ class WorkerProcess:
 
     async def died(self, *, limit_s: float = _LIMIT_S) -> None:
         """Wait until the failpoint has killed it."""
-        await asyncio.wait_for(self.ended.wait(), limit_s)
+        try:
+            await asyncio.wait_for(self.ended.wait(), limit_s)
+        except TimeoutError as error:
+            raise AssertionError(f"{self.name} never came to {self.failpoint}") from error
         assert self.failed, f"{self.name} ended with {self.code}, see {self.log}"
 
     async def _signal(self, number: signal.Signals) -> None:

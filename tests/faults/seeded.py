@@ -250,7 +250,7 @@ FAULTS = (
         "older settings of the seller replace newer ones",
         {
             "services/notifier/repository.py": (
-                "data = excluded.data WHERE seller_settings.version < excluded.version",
+                "data = excluded.data WHERE seller_settings.version <= excluded.version",
                 "data = excluded.data",
             )
         },

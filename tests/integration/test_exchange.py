@@ -231,4 +231,4 @@ async def test_all_personal_data_of_one_customer_in_one_document(system: System)
         "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = 'public' "
         "AND (column_name = 'customer_id' OR table_name IN ('customers', 'users'))",
     )
-    assert {name for (name,) in naming} - {"customer_search"} == tables
+    assert {name for (name,) in naming} - {"customer_search", "audit"} == tables
