@@ -260,3 +260,26 @@ async def test_an_older_state_does_not_overwrite_a_newer_copy(system: System) ->
         system, "billing", "SELECT version, state->>'city' FROM customers WHERE id = $1", made["id"]
     )
     assert rows == [(newest["version"], "Bern")]
+
+
+async def test_who_changed_a_customer_is_recorded_without_what_is_personal(
+    system: System,
+) -> None:
+    made = await system.post("/customers", customer())
+    path = f"/customers/{made['id']}"
+    changed = await system.api.patch(path, json={"city": "Bern", "email": "new@hotel.example"})
+    assert changed.status_code == 200, changed.text
+    await system.post(f"{path}/freeze", expect=200)
+    acts = (await system.get("/customers/audit", customer_id=made["id"]))["items"]
+    told = [(act["actor"], act["action"], act["before"], act["after"]) for act in acts]
+    assert told == [
+        ("operator:test", "customer.frozen", {"version": 2}, {"version": 3}),
+        (
+            "operator:test",
+            "customer.updated",
+            {"version": 1},
+            {"version": 2, "changed": ["city", "email"]},
+        ),
+        ("operator:test", "customer.created", None, {"version": 1}),
+    ]
+    assert "hotel.example" not in str(acts)

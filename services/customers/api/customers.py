@@ -24,7 +24,9 @@ async def create_customer(
 ) -> schemas.CustomerOut:
     """Currency, language and time zone default from the country."""
     values = body.model_dump(exclude_none=True)
-    customer = await customers.create_customer(call.tx, values, now=call.now, new_id=call.new_id)
+    customer = await customers.create_customer(
+        call.tx, values, actor=call.caller.subject, now=call.now, new_id=call.new_id
+    )
     response.headers["location"] = f"/v1/customers/{customer.id}"
     return _out(customer, response)
 
@@ -92,6 +94,7 @@ async def edit_customer(
         customer_id,
         body.changes(),
         expected_version=expected,
+        actor=call.caller.subject,
         now=call.now,
         new_id=call.new_id,
     )
@@ -106,7 +109,9 @@ async def erase_customer(
 
     Refused while a plan or module is live or an amount is open.
     """
-    record = await lifecycle.erase_customer(call.tx, customer_id, now=call.now, new_id=call.new_id)
+    record = await lifecycle.erase_customer(
+        call.tx, customer_id, actor=call.caller.subject, now=call.now, new_id=call.new_id
+    )
     return schemas.ErasedOut(id=record.id, number=record.number, erased_at=record.erased_at)
 
 
@@ -144,7 +149,7 @@ async def _change(
     customer_id: UUID, verb: Verb, response: Response, call: Call
 ) -> schemas.CustomerOut:
     customer = await lifecycle.change_lifecycle(
-        call.tx, customer_id, verb, now=call.now, new_id=call.new_id
+        call.tx, customer_id, verb, actor=call.caller.subject, now=call.now, new_id=call.new_id
     )
     return _out(customer, response)
 

@@ -59,7 +59,13 @@ async def import_customers(
     """
     rows, bad = await asyncio.to_thread(schemas.read_customers, await _csv_body(request))
     outcome = await imports.import_customers(
-        call.tx, rows, bad, dry_run=dry_run, now=call.now, new_id=call.new_id
+        call.tx,
+        rows,
+        bad,
+        dry_run=dry_run,
+        actor=call.caller.subject,
+        now=call.now,
+        new_id=call.new_id,
     )
     return _told(outcome, dry_run=dry_run)
 
@@ -74,7 +80,13 @@ async def import_users(
     """
     rows, bad = await asyncio.to_thread(schemas.read_users, await _csv_body(request))
     outcome = await imports.import_users(
-        call.tx, rows, bad, dry_run=dry_run, now=call.now, new_id=call.new_id
+        call.tx,
+        rows,
+        bad,
+        dry_run=dry_run,
+        actor=call.caller.subject,
+        now=call.now,
+        new_id=call.new_id,
     )
     return _told(outcome, dry_run=dry_run)
 

@@ -39,7 +39,12 @@ async def add_user(
 ) -> schemas.UserOut:
     """Add an active user. 409 when the plan has no seat left or the e-mail address is taken."""
     user = await users.add_user(
-        call.tx, customer_id, body.model_dump(), now=call.now, new_id=call.new_id
+        call.tx,
+        customer_id,
+        body.model_dump(),
+        actor=call.caller.subject,
+        now=call.now,
+        new_id=call.new_id,
     )
     response.headers["location"] = f"/v1/users/{user.id}"
     return _out(user, response)
@@ -69,6 +74,7 @@ async def edit_user(
         user_id,
         body.changes(),
         expected_version=expected,
+        actor=call.caller.subject,
         now=call.now,
         new_id=call.new_id,
     )
@@ -95,7 +101,7 @@ async def _switch(
     user_id: UUID, response: Response, call: Call, *, active: bool
 ) -> schemas.UserOut:
     user = await users.switch_user(
-        call.tx, user_id, active=active, now=call.now, new_id=call.new_id
+        call.tx, user_id, active=active, actor=call.caller.subject, now=call.now, new_id=call.new_id
     )
     return _out(user, response)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.customers import repository
 from services.customers.domain.customer import Customer, checked, edit
 from services.customers.domain.defaults import country_defaults
+from services.customers.use_cases.announcing import announce, differing
 from services.customers.use_cases.one_customer import (
     check_version,
     customer_state,
@@ -17,7 +18,6 @@ from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import InputInvalid
 from shared.events.customers import CustomerCreated, CustomerUpdated
-from shared.messaging.outbox import publish
 
 __all__ = ["create_customer", "edit_customer", "new_customer"]
 
@@ -37,13 +37,13 @@ def new_customer(values: Mapping[str, Any], *, customer_id: UUID, number: str = 
 
 
 async def create_customer(
-    tx: Tx, values: Mapping[str, Any], *, now: datetime, new_id: NewId
+    tx: Tx, values: Mapping[str, Any], *, actor: str, now: datetime, new_id: NewId
 ) -> Customer:
     """Create a customer with the next number; raises as `new_customer` does."""
     (number,) = await repository.next_numbers(tx, 1)
     customer = new_customer(values, customer_id=new_id(), number=number)
     await repository.add_customers(tx, [customer], now=now)
-    await publish(tx, [CustomerCreated(**customer_state(customer))], now=now, new_id=new_id)
+    await announce(tx, actor, [CustomerCreated(**customer_state(customer))], now=now, new_id=new_id)
     return customer
 
 
@@ -53,6 +53,7 @@ async def edit_customer(
     changes: Mapping[str, Any],
     *,
     expected_version: int | None,
+    actor: str,
     now: datetime,
     new_id: NewId,
 ) -> Customer:
@@ -69,5 +70,12 @@ async def edit_customer(
     changed = edit(customer, changes)
     if changed is not customer:
         await repository.save_customers(tx, [changed], now=now)
-        await publish(tx, [CustomerUpdated(**customer_state(changed))], now=now, new_id=new_id)
+        await announce(
+            tx,
+            actor,
+            [CustomerUpdated(**customer_state(changed))],
+            fields=differing(customer, changed),
+            now=now,
+            new_id=new_id,
+        )
     return changed

@@ -17,6 +17,7 @@ from services.customers.domain.imports import (
 )
 from services.customers.domain.spreadsheet import BadRow
 from services.customers.domain.user import User
+from services.customers.use_cases.announcing import announce
 from services.customers.use_cases.customers import new_customer
 from services.customers.use_cases.one_customer import customer_state, user_state
 from shared.clock import NewId
@@ -24,7 +25,6 @@ from shared.database import Tx
 from shared.errors import InputInvalid
 from shared.events import Event
 from shared.events.customers import CustomerCreated, CustomerUpdated, UserAdded, UserUpdated
-from shared.messaging.outbox import publish
 
 __all__ = ["ImportRefused", "import_customers", "import_users"]
 
@@ -45,6 +45,7 @@ async def import_customers(
     bad: Sequence[BadRow],
     *,
     dry_run: bool,
+    actor: str,
     now: datetime,
     new_id: NewId,
 ) -> Outcome[Customer]:
@@ -71,7 +72,7 @@ async def import_customers(
     await repository.save_customers(tx, outcome.updated, now=now)
     events: list[Event] = [CustomerCreated(**customer_state(c)) for c in outcome.created]
     events += [CustomerUpdated(**customer_state(c)) for c in outcome.updated]
-    await publish(tx, events, now=now, new_id=new_id)
+    await announce(tx, actor, events, now=now, new_id=new_id)
     return outcome
 
 
@@ -81,6 +82,7 @@ async def import_users(
     bad: Sequence[BadRow],
     *,
     dry_run: bool,
+    actor: str,
     now: datetime,
     new_id: NewId,
 ) -> Outcome[User]:
@@ -115,7 +117,7 @@ async def import_users(
     await repository.save_users(tx, outcome.updated, now=now)
     events: list[Event] = [UserAdded(**user_state(user)) for user in outcome.created]
     events += [UserUpdated(**user_state(user)) for user in outcome.updated]
-    await publish(tx, events, now=now, new_id=new_id)
+    await announce(tx, actor, events, now=now, new_id=new_id)
     return outcome
 
 

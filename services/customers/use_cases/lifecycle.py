@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.customers import repository
 from services.customers.domain.customer import Customer, ErasedCustomer, Verb, erase, take
+from services.customers.use_cases.announcing import announce
 from services.customers.use_cases.one_customer import customer_state, lock_customer
 from shared.clock import NewId
 from shared.database import Tx
@@ -19,7 +20,6 @@ from shared.events.customers import (
     CustomerUnfrozen,
     UserErased,
 )
-from shared.messaging.outbox import publish
 from shared.money import Money
 
 __all__ = ["EVENTS", "change_lifecycle", "erase_customer"]
@@ -33,7 +33,7 @@ EVENTS: Mapping[Verb, type[CustomerState]] = {
 
 
 async def change_lifecycle(
-    tx: Tx, customer_id: UUID, verb: Verb, *, now: datetime, new_id: NewId
+    tx: Tx, customer_id: UUID, verb: Verb, *, actor: str, now: datetime, new_id: NewId
 ) -> Customer:
     """Do it once: when it is so already, nothing changes and nothing is published.
 
@@ -45,12 +45,12 @@ async def change_lifecycle(
     changed = take(customer, verb)
     if changed is not customer:
         await repository.save_customers(tx, [changed], now=now)
-        await publish(tx, [EVENTS[verb](**customer_state(changed))], now=now, new_id=new_id)
+        await announce(tx, actor, [EVENTS[verb](**customer_state(changed))], now=now, new_id=new_id)
     return changed
 
 
 async def erase_customer(
-    tx: Tx, customer_id: UUID, *, now: datetime, new_id: NewId
+    tx: Tx, customer_id: UUID, *, actor: str, now: datetime, new_id: NewId
 ) -> ErasedCustomer:
     """Erase a customer with its users; a second time it is gone already.
 
@@ -79,5 +79,5 @@ async def erase_customer(
     await repository.delete_customer(tx, customer_id)
     await repository.forget_copies(tx, customer_id)
     await repository.add_erased(tx, record)
-    await publish(tx, events, now=now, new_id=new_id)
+    await announce(tx, actor, events, now=now, new_id=new_id)
     return record

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.customers import repository
 from services.customers.domain.user import User, edit, set_active, take_seats
+from services.customers.use_cases.announcing import announce, differing
 from services.customers.use_cases.one_customer import (
     check_version,
     lock_customer,
@@ -17,7 +18,6 @@ from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import NotFound
 from shared.events.customers import UserAdded, UserDeactivated, UserReactivated, UserUpdated
-from shared.messaging.outbox import publish
 
 __all__ = ["add_user", "edit_user", "list_users", "read_user", "reserve_seats", "switch_user"]
 
@@ -43,7 +43,13 @@ async def list_users(
 
 
 async def add_user(
-    tx: Tx, customer_id: UUID, values: Mapping[str, Any], *, now: datetime, new_id: NewId
+    tx: Tx,
+    customer_id: UUID,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    now: datetime,
+    new_id: NewId,
 ) -> User:
     """Add an active user.
 
@@ -56,7 +62,7 @@ async def add_user(
     await reserve_seats(tx, {customer_id: 1})
     user = User(id=new_id(), customer_id=customer_id, version=1, **values)
     await repository.add_users(tx, [user], now=now)
-    await publish(tx, [UserAdded(**user_state(user))], now=now, new_id=new_id)
+    await announce(tx, actor, [UserAdded(**user_state(user))], now=now, new_id=new_id)
     return user
 
 
@@ -81,6 +87,7 @@ async def edit_user(
     changes: Mapping[str, Any],
     *,
     expected_version: int | None,
+    actor: str,
     now: datetime,
     new_id: NewId,
 ) -> User:
@@ -96,11 +103,20 @@ async def edit_user(
     changed = edit(user, changes)
     if changed is not user:
         await repository.save_users(tx, [changed], now=now)
-        await publish(tx, [UserUpdated(**user_state(changed))], now=now, new_id=new_id)
+        await announce(
+            tx,
+            actor,
+            [UserUpdated(**user_state(changed))],
+            fields=differing(user, changed),
+            now=now,
+            new_id=new_id,
+        )
     return changed
 
 
-async def switch_user(tx: Tx, user_id: UUID, *, active: bool, now: datetime, new_id: NewId) -> User:
+async def switch_user(
+    tx: Tx, user_id: UUID, *, active: bool, actor: str, now: datetime, new_id: NewId
+) -> User:
     """Deactivate or reactivate a user; when it is so already, nothing happens.
 
     Raises:
@@ -114,7 +130,7 @@ async def switch_user(tx: Tx, user_id: UUID, *, active: bool, now: datetime, new
             await reserve_seats(tx, {user.customer_id: 1})
         await repository.save_users(tx, [changed], now=now)
         event = UserReactivated if active else UserDeactivated
-        await publish(tx, [event(**user_state(changed))], now=now, new_id=new_id)
+        await announce(tx, actor, [event(**user_state(changed))], now=now, new_id=new_id)
     return changed
 
 
