@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(240 + 3 * SECONDS)
 
 _CUSTOMERS = max(15, int(2 * SECONDS))
 _PLACES = ("consumer.before_ack", "batch.after_commit")
-_CONSUMERS = ("subscriptions", "billing", "notifier", probe.PROBE)
+_CONSUMERS = ("customers", "subscriptions", "billing", "notifier", probe.PROBE)
 
 
 async def test_what_is_delivered_again_after_a_death_has_no_second_effect(

@@ -37,10 +37,11 @@ async def test_relays_whose_connections_are_cut_lose_nothing_and_keep_the_order(
         nonlocal cuts
         while True:
             await asyncio.sleep(chance.uniform(0.05, 0.5))
+            await _let_gather(looking, relays)
             await _sending(looking)
             cuts += len(await looking.fetch(f"SELECT pg_terminate_backend(pid) {_SENDING}"))
 
-    await _compete(fleet)
+    relays = await _compete(fleet)
     looking = await asyncpg.connect(system.databases["customers"])
     others = working(system, ["subscriptions", "billing", "notifier"])
     async with others, Journeys(system, chance) as journeys:
@@ -95,15 +96,8 @@ async def _sleep_while_sending(database: Any, relays: Sequence[WorkerProcess]) -
 
 async def _stop_while_sending(database: Any, relays: Sequence[WorkerProcess]) -> WorkerProcess:
     """Stop a relay that has taken rows and not committed yet."""
-
-    async def backlog() -> bool | None:
-        return await database.fetchval("SELECT count(*) FROM outbox") >= _BACKLOG or None
-
     while True:
-        # They are so fast that they can only be met sending when there is much to send.
-        await _signal(relays, signal.SIGSTOP)
-        await eventually(backlog, "work for the relays")
-        await _signal(relays, signal.SIGCONT)
+        await _let_gather(database, relays)
         await _sending(database)
         await _signal(relays, signal.SIGSTOP)
         rows = await database.fetch(f"SELECT client_port {_SENDING}")
@@ -111,6 +105,19 @@ async def _stop_while_sending(database: Any, relays: Sequence[WorkerProcess]) ->
         if found := [relay for relay in relays if ports & relay.ports()]:
             await _signal([relay for relay in relays if relay is not found[0]], signal.SIGCONT)
             return found[0]
+
+
+async def _let_gather(database: Any, relays: Sequence[WorkerProcess]) -> None:
+    """Hold the relays up: they can only be met sending when there is much to send."""
+
+    async def backlog() -> bool | None:
+        return await database.fetchval("SELECT count(*) FROM outbox") >= _BACKLOG or None
+
+    await _signal(relays, signal.SIGSTOP)
+    try:
+        await eventually(backlog, "work for the relays")
+    finally:
+        await _signal(relays, signal.SIGCONT)
 
 
 async def _sending(database: Any) -> None:
