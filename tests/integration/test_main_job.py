@@ -54,7 +54,7 @@ async def test_a_paid_invoice_activates_the_plan_and_nothing_before_does(system:
     async def mailed() -> bool | None:
         return True if len(system.mails(address)) == 1 else None
 
-    await eventually(mailed, "the mail")
+    await eventually(mailed, "the mail", limit_s=90)
 
 
 async def test_a_voided_invoice_gives_the_product_free_again(system: System) -> None:
