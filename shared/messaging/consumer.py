@@ -16,6 +16,7 @@ from faststream.kafka.annotations import KafkaMessage
 
 from shared.failpoints import failpoint
 from shared.messaging.batch import BatchProcessor
+from shared.messaging.lost_connections import notice_lost_connections
 from shared.settings import Settings
 
 __all__ = ["create_broker", "subscribe"]
@@ -30,6 +31,7 @@ async def _raw(message: Any) -> Any:
 
 
 def create_broker(settings: Settings) -> KafkaBroker:
+    notice_lost_connections()
     return KafkaBroker(
         settings.kafka_bootstrap,
         client_id=f"kontor-{settings.service}",

@@ -16,17 +16,17 @@ nothing but outbox rows.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from shared import metrics
 from shared.failpoints import failpoint
+from shared.messaging.lost_connections import notice_lost_connections
 from shared.messaging.outbox import SHARDS
 from shared.messaging.wakeup import FALLBACK_S, Wakeup
 from shared.settings import Settings
@@ -44,6 +44,7 @@ _TAKE = (
 )
 _ANY = "SELECT EXISTS (SELECT 1 FROM outbox WHERE shard = $1)"
 _SEND_LIMIT_S = 15.0
+_STOP_LIMIT_S = 5.0
 # Readers wait for an open transaction: one that nobody takes over ends by itself.
 _ABORTED_AFTER_MS = 20_000
 
@@ -54,6 +55,7 @@ class Relay:
         self._wakeup = wakeup
 
     async def run(self) -> None:
+        notice_lost_connections()
         async with asyncio.TaskGroup() as group:
             for shard in range(SHARDS):
                 group.create_task(self._serve(shard))
@@ -65,14 +67,9 @@ class Relay:
                 async with self._owned(shard) as (connection, producer):
                     pause_s = 0.1
                     await self._wakeup.work(partial(self._drain, connection, producer, shard))
-            except (
-                OSError,
-                TimeoutError,
-                KafkaError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,  # of a connection that ended while nobody looked
-            ) as error:
+            except Exception as error:
+                # Whatever it was, it rolled back and the rows stay: PostgreSQL and Kafka away, but
+                # also the assertions by which their clients fail when that comes at a bad moment.
                 task = asyncio.current_task()
                 if task and task.cancelling():
                     # Rolling back on a connection that is gone has failed, and hid it.
@@ -117,7 +114,9 @@ class Relay:
                 await producer.start()
                 yield connection, producer
             finally:
-                await producer.stop()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_STOP_LIMIT_S):
+                        await producer.stop()
         finally:
             connection.terminate()
 

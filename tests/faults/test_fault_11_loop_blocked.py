@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(240 + 6 * SECONDS)
 _CUSTOMERS = max(20, int(2.5 * SECONDS))
 # With claims and locks in its hands; with an effect that nobody has acknowledged; in between.
 _PLACES = ("batch.before_commit", "consumer.before_ack", "batch.after_commit")
-_CONSUMERS = ("subscriptions", "billing", "notifier", probe.PROBE)
+_CONSUMERS = ("subscriptions", "billing", "notifier", "customers", probe.PROBE)
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,10 @@ async def _finalise(
                 else:
                     await tx.commit()
 
+    # Numbers never go back in time: one of yesterday comes before all of today.
+    now, first = batches[0]
+    async with engine.begin() as tx:
+        await open_requested_invoices(tx, first, now=now, new_id=new_id)
     async with asyncio.TaskGroup() as group:
         for _ in range(_FINALISERS):
             group.create_task(finaliser())
