@@ -1,53 +1,240 @@
-"""The way to PostgreSQL: engine, transactions, and statements for many rows at once.
+"""The way to PostgreSQL: transactions, and statements for many rows at once.
 
-Code below the edge gets an open transaction (`tx`) and never commits. Rows travel as `unnest`
-arrays: one statement however many rows, twice as fast as `executemany`.
+Code below the edge gets an open transaction (`tx`) and never commits. Statements are built with
+SQLAlchemy where they vary. Those on the way of every request and every event are written out and
+go to the driver as they are, which takes a third of the processor time. Rows to insert and to
+update travel as `unnest` arrays, and gather: those of several tables go in one statement, when
+something is read or at the commit.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    CursorResult,
     MetaData,
     Select,
     Table,
-    TextClause,
     any_,
+    event,
     literal,
-    text,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 __all__ = [
+    "Database",
+    "RolledBack",
     "Seen",
     "Tx",
     "among",
-    "create_engine",
+    "insert_new",
     "insert_rows",
-    "is_transient",
     "new_metadata",
     "only_seen",
-    "serialization_failed",
     "update_rows",
 ]
 
-Tx = AsyncConnection
 Seen = frozenset[UUID] | None
-"""The customers that exist for a caller; None: all of them."""
+"""The customers that exist for a caller; None: all of them.
+
+As a value of SQL: `($2::uuid[] IS NULL OR customer_id = ANY($2))`.
+"""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-# SQLSTATE classes that pass by themselves: connection, transaction rollback, resources,
-# operator intervention; 55P03 is a lock that was not available in time.
-_TRANSIENT_CLASSES = ("08", "40", "53", "57")
+# How the driver fails on a connection that is gone.
+_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
+
+
+class Row(asyncpg.Record):
+    """A row of the driver; its columns are attributes, as SQLAlchemy's are."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class RolledBack(Exception):
+    """Raised in the block of a transaction or an attempt: undoes it, and goes on behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """Rows for a table: an insert with its `tail`, or, with a `key`, an update."""
+
+    table: Table
+    names: tuple[str, ...]
+    tail: str = ""
+    key: tuple[str, ...] = ()
+
+    def sql(self, first: int) -> str:
+        """The statement, whose values begin at `$first`."""
+        columns, name = ", ".join(self.names), self.table.name
+        rows = ", ".join(
+            f"${number}::{self.table.c[column].type.compile(dialect=_DIALECT)}[]"
+            for number, column in enumerate(self.names, first)
+        )
+        # Names come from Table objects, never from input.
+        if not self.key:
+            return f"INSERT INTO {name} ({columns}) SELECT * FROM unnest({rows}) {self.tail}"  # noqa: S608
+        changes = ", ".join(f"{n} = v.{n}" for n in self.names if n not in self.key)
+        match = " AND ".join(f"t.{n} = v.{n}" for n in self.key)
+        return (
+            f"UPDATE {name} AS t SET {changes} FROM unnest({rows}) AS v ({columns}) WHERE {match}"  # noqa: S608
+        )
+
+
+@lru_cache(maxsize=512)
+def _sql(writes: tuple[_Write, ...]) -> str:
+    """One statement for all; none sees what another writes, and foreign keys are checked last."""
+    parts, first = [], 1
+    for write in writes:
+        parts.append(write.sql(first))
+        first += len(write.names)
+    *before, last = parts
+    named = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(before))
+    return f"WITH {named} {last}" if before else last
+
+
+class Tx:
+    """An open transaction, or, from `Database.reading`, a connection without one."""
+
+    def __init__(self, core: AsyncConnection, driver: Any) -> None:
+        self._core = core
+        self._driver = driver
+        self._depth = 0
+        self._writes: list[_Write] = []
+        self._values: list[list[Any]] = []
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """A transaction of its own, or, inside one, a savepoint."""
+        await self.flush()
+        own = self._driver.transaction()
+        await own.start()
+        self._depth += 1
+        try:
+            yield
+            await self.flush()
+        except BaseException as error:
+            self._writes, self._values = [], []
+            # On a connection that is gone this fails too, and must not hide why it is gone.
+            with suppress(*_LOST):
+                await own.rollback()
+            if not isinstance(error, RolledBack):
+                raise
+        else:
+            await own.commit()
+        finally:
+            self._depth -= 1
+
+    async def execute(self, statement: Any, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement of SQLAlchemy."""
+        await self.flush()
+        return await self._core.execute(statement, values)
+
+    async def scalar(self, statement: Any, values: Any = None) -> Any:
+        """Run a statement of SQLAlchemy; returns the first column of the first row, or None."""
+        await self.flush()
+        return await self._core.scalar(statement, values)
+
+    async def fetch(self, sql: str, *values: Any) -> Sequence[Row]:
+        """Run SQL with `$1`, `$2`, ... for the values; returns its rows."""
+        await self.flush()
+        rows: Sequence[Row] = await self._driver.fetch(sql, *values)
+        return rows
+
+    async def run(self, sql: str, *values: Any) -> int:
+        """Run SQL with `$1`, `$2`, ... for the values; returns how many rows it changed."""
+        await self.flush()
+        status: str = await self._driver.execute(sql, *values)
+        return int(status.rpartition(" ")[2])
+
+    async def write(self, write: _Write, values: Iterable[list[Any]]) -> None:
+        """Keep it for the next statement, or for the commit."""
+        if any(write.table is waiting.table for waiting in self._writes):
+            await self.flush()  # it may be about the same rows
+        self._writes.append(write)
+        self._values += values
+        if not self._depth:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send what waits to be written; what is wrong with it comes up here."""
+        if self._writes:
+            sql, values = _sql(tuple(self._writes)), self._values
+            self._writes, self._values = [], []
+            await self._driver.execute(sql, *values)
+
+
+class Database:
+    """A pool of connections to the database of one service."""
+
+    def __init__(self, url: str, pool_size: int) -> None:
+        self._engine = create_async_engine(
+            url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            isolation_level="AUTOCOMMIT",  # transactions are the driver's, begun below
+            json_deserializer=lambda value: value,  # the driver has done so
+            hide_parameters=True,  # they are personal data, and errors end up in logs
+            connect_args={
+                "timeout": 5,
+                "record_class": Row,
+                "server_settings": {
+                    "application_name": "kontor",
+                    # A process that hangs with a lock held must not hold up the others for ever.
+                    "idle_in_transaction_session_timeout": "60000",
+                },
+            },
+        )
+        event.listen(self._engine.sync_engine, "connect", _decode_json)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """A connection on which each statement is a transaction of its own."""
+        async with self._engine.connect() as core:
+            driver: Any = (await core.get_raw_connection()).driver_connection
+            try:
+                yield Tx(core, driver)
+            finally:
+                if driver.is_closed():
+                    await core.invalidate()  # the pool must not hand it out again
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction: committed at the end of the block, rolled back when that raises."""
+        async with self.reading() as tx, tx.attempt():
+            yield tx
+
+    @property
+    def connections_in_use(self) -> int:
+        in_use: int = self._engine.pool.checkedout()  # type: ignore[attr-defined]
+        return in_use
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _decode_json(connection: Any, _record: object) -> None:
+    for kind in ("json", "jsonb"):
+        connection.run_async(
+            lambda driver, kind=kind: driver.set_type_codec(
+                kind, encoder=str, decoder=json.loads, schema="pg_catalog"
+            )
+        )
 
 
 def new_metadata() -> MetaData:
@@ -63,24 +250,6 @@ def new_metadata() -> MetaData:
     )
 
 
-def create_engine(url: str, pool_size: int) -> AsyncEngine:
-    return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        hide_parameters=True,  # they are personal data, and errors end up in logs
-        connect_args={
-            "timeout": 5,
-            "server_settings": {
-                "application_name": "kontor",
-                # A process that hangs with a lock held must not hold up the others for ever.
-                "idle_in_transaction_session_timeout": "60000",
-            },
-        },
-    )
-
-
 _Query = TypeVar("_Query", bound=Select[Any])
 
 
@@ -89,86 +258,50 @@ def only_seen(query: _Query, customer_id: Column[Any], seen: Seen) -> _Query:
     return query if seen is None else query.where(customer_id.in_(list(seen)))
 
 
-def _sqlstate(error: BaseException) -> str:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-
-
-def is_transient(error: BaseException) -> bool:
-    """Tell whether the same work may succeed when tried again without any change."""
-    if isinstance(error, DBAPIError):
-        state = _sqlstate(error)
-        return error.connection_invalidated or state[:2] in _TRANSIENT_CLASSES or state == "55P03"
-    return isinstance(error, (OSError, TimeoutError, PoolTimeoutError))
-
-
-def serialization_failed(error: BaseException) -> bool:
-    """Tell whether PostgreSQL rolled the transaction back for a deadlock or a race (class 40)."""
-    return _sqlstate(error).startswith("40")
-
-
 def among(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Tell rows whose column has one of these values: one array, not a parameter per value."""
     return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
 
 
-def _array(column: Column[Any]) -> str:
-    return f"CAST(:{column.name} AS {column.type.compile(dialect=_DIALECT)}[])"
-
-
-@lru_cache(maxsize=256)
-def _insert_sql(table: Table, names: tuple[str, ...], on_conflict: str) -> TextClause:
-    columns = ", ".join(names)
-    arrays = ", ".join(_array(table.c[name]) for name in names)
-    return text(
-        f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({arrays}) {on_conflict}"  # noqa: S608 - names come from Table objects, never from input
-    )
-
-
-@lru_cache(maxsize=256)
-def _update_sql(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
-    arrays = ", ".join(_array(table.c[name]) for name in names)
-    changes = ", ".join(f"{name} = v.{name}" for name in names if name not in key)
-    match = " AND ".join(f"t.{name} = v.{name}" for name in key)
-    return text(
-        f"UPDATE {table.name} AS t SET {changes} "  # noqa: S608 - as above
-        f"FROM unnest({arrays}) AS v ({', '.join(names)}) WHERE {match}"
-    )
-
-
-def _columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {}
+def _columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
     for name in rows[0]:
         values = [row[name] for row in rows]
         if isinstance(table.c[name].type, JSON):
             values = [None if value is None else json.dumps(value) for value in values]
-        columns[name] = values
-    return columns
+        yield values
 
 
 async def insert_rows(
-    tx: Tx, table: Table, rows: Iterable[Mapping[str, Any]], *, on_conflict: str = ""
-) -> int:
-    """Insert any number of rows in one statement; returns how many were inserted.
+    tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]], *, on_conflict: str = ""
+) -> None:
+    """Insert any number of rows, with the next statement or the commit.
 
     All rows must have the same keys, which are column names of `table`. `on_conflict` is a
     complete clause, such as `ON CONFLICT DO NOTHING`.
     """
-    rows = list(rows)
+    if rows:
+        await tx.write(_Write(table, tuple(rows[0]), on_conflict), _columns(table, rows))
+
+
+async def insert_new(
+    tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]], *, unless: str
+) -> int:
+    """Insert at once what is not there yet; returns how many rows that were.
+
+    `unless`: the columns of the unique index that tells, such as `(email)`.
+    """
     if not rows:
         return 0
-    statement = _insert_sql(table, tuple(rows[0]), on_conflict)
-    return (await tx.execute(statement, _columns(table, rows))).rowcount
+    write = _Write(table, tuple(rows[0]), f"ON CONFLICT {unless} DO NOTHING")
+    return await tx.run(write.sql(1), *_columns(table, rows))
 
 
 async def update_rows(
-    tx: Tx, table: Table, rows: Iterable[Mapping[str, Any]], *, key: tuple[str, ...] = ("id",)
-) -> int:
-    """Update any number of rows by key in one statement; returns how many were updated.
+    tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]], *, key: tuple[str, ...] = ("id",)
+) -> None:
+    """Update any number of rows by key, with the next statement or the commit.
 
     At most one row per key: with two, PostgreSQL would take either of them.
     """
-    rows = list(rows)
-    if not rows:
-        return 0
-    statement = _update_sql(table, tuple(rows[0]), key)
-    return (await tx.execute(statement, _columns(table, rows))).rowcount
+    if rows:
+        await tx.write(_Write(table, tuple(rows[0]), key=key), _columns(table, rows))

@@ -27,11 +27,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock
 from shared.correlation import correlation
-from shared.database import Tx, among
+from shared.database import Database, Tx, among
 
 __all__ = ["claim_due", "due_now", "due_work_columns", "due_work_index", "finish", "held"]
 
@@ -88,10 +87,10 @@ async def claim_due(tx: Tx, table: Table, *, now: datetime, limit: int) -> Seque
 
 @asynccontextmanager
 async def held(
-    engine: AsyncEngine, table: Table, claimed: Sequence[Any], *, clock: Clock
+    database: Database, table: Table, claimed: Sequence[Any], *, clock: Clock
 ) -> AsyncIterator[None]:
     """Renew the leases of claimed rows while the block works on them, until each is finished."""
-    renewing = asyncio.create_task(_renew(engine, table, claimed, clock=clock))
+    renewing = asyncio.create_task(_renew(database, table, claimed, clock=clock))
     try:
         yield
     finally:
@@ -99,9 +98,7 @@ async def held(
         await asyncio.gather(renewing, return_exceptions=True)
 
 
-async def _renew(
-    engine: AsyncEngine, table: Table, claimed: Sequence[Any], *, clock: Clock
-) -> None:
+async def _renew(database: Database, table: Table, claimed: Sequence[Any], *, clock: Clock) -> None:
     until = {row.next_at for row in claimed}
     while until:
         await asyncio.sleep(_RENEW_EVERY_S)
@@ -113,7 +110,7 @@ async def _renew(
             among(table.c.next_at, until),
         )
         try:
-            async with engine.begin() as tx:
+            async with database.transaction() as tx:
                 await tx.execute(mine.values(next_at=renewed))
         except Exception as error:  # noqa: BLE001 - the work goes on, the next renewal may succeed
             log.warning("leases not renewed", table=table.name, error=repr(error))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from shared.audit import Act, record
 from shared.auth import Call, access
+from shared.database import RolledBack
 from shared.errors import NotFound
 from shared.http import InputModel, new_router
 from shared.messaging import failures
@@ -117,13 +118,13 @@ def failures_router(service: str) -> APIRouter:
     ) -> ResolvedOut:
         """Have failures handled again, or give them up. Repeating it changes nothing."""
         verb = failures.replay if act == "replay" else failures.discard
-        async with call.tx.begin_nested() as attempt:
+        async with call.tx.attempt():
             by = call.caller.subject
             done = await verb(call.tx, body.kind, body.ids, now=call.now, by=by)
             acts = [Act(f"failure.{act}", f"{body.kind} message", str(i)) for i in done]
             await record(call.tx, by, acts, now=call.now, new_id=call.new_id)
             if body.dry_run:
-                await attempt.rollback()
+                raise RolledBack
         return ResolvedOut(
             resolved=done,
             passed_over=[i for i in dict.fromkeys(body.ids) if i not in set(done)],

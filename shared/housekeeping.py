@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock
+from shared.database import Database
 from shared.messaging.topics import RETENTION_MS
 
 __all__ = ["forget_old", "keep_house"]
@@ -31,12 +31,12 @@ _DELETE_KEYS = text(
 )
 
 
-async def forget_old(engine: AsyncEngine, *, clock: Clock) -> int:
+async def forget_old(database: Database, *, clock: Clock) -> int:
     """Delete old inbox rows and idempotency keys, in chunks; returns how many."""
     deleted = 0
     for statement, kept in ((_DELETE_INBOX, _INBOX_KEPT), (_DELETE_KEYS, _IDEMPOTENCY_KEYS_KEPT)):
         while True:
-            async with engine.begin() as tx:
+            async with database.transaction() as tx:
                 found = await tx.execute(statement, {"before": clock() - kept, "chunk": _CHUNK})
             deleted += found.rowcount
             if found.rowcount < _CHUNK:
@@ -44,11 +44,11 @@ async def forget_old(engine: AsyncEngine, *, clock: Clock) -> int:
     return deleted
 
 
-async def keep_house(engine: AsyncEngine, *, clock: Clock) -> None:
+async def keep_house(database: Database, *, clock: Clock) -> None:
     """Do so every ten minutes, until cancelled."""
     while True:
         try:
-            await forget_old(engine, clock=clock)
+            await forget_old(database, clock=clock)
         except Exception:
             log.exception("housekeeping failed")
         await asyncio.sleep(_PAUSE_S)

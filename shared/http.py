@@ -9,16 +9,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, get_type_hints
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,11 +23,12 @@ from shared import metrics
 from shared.auth import Call, Gate, Rule, admit, rule_of
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.correlation import Correlation, correlated
-from shared.database import is_transient, serialization_failed
+from shared.database import Database
 from shared.errors import InputInvalid
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
 from shared.openapi import describe_access
 from shared.problems import HANDLERS, PROBLEM_SCHEMA, unavailable
+from shared.sql_errors import is_transient, serialization_failed
 from shared.tracing import SpanKind, span
 
 __all__ = ["BODY_MAX_BYTES", "InputModel", "create_api", "new_router"]
@@ -78,8 +76,14 @@ _Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 class TransactionalRoute(APIRoute):
     """Lets in who may call, runs the endpoint in a transaction, repeats lost races.
 
-    A write honours `Idempotency-Key`.
+    A write honours `Idempotency-Key`. What an endpoint returns is what is sent: a model that was
+    just made needs no second validation.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if Response not in get_type_hints(endpoint).values():  # which FastAPI merges with its own
+            endpoint = _answering(endpoint, options.get("status_code") or 200)
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> _Endpoint:
         rule = rule_of(self)
@@ -87,6 +91,19 @@ class TransactionalRoute(APIRoute):
             raise TypeError(f"{self.path} has no access rule")
         run = _read if set(self.methods or ()) <= {"GET", "HEAD"} else _write
         return partial(_admitted, rule, partial(run, super().get_route_handler()))
+
+
+def _answering(
+    endpoint: Callable[..., Coroutine[Any, Any, Any]], status: int
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    @wraps(endpoint)
+    async def answer(*args: Any, **named: Any) -> Any:
+        made = await endpoint(*args, **named)
+        if not isinstance(made, BaseModel):
+            return made
+        return Response(made.model_dump_json(), status, media_type="application/json")
+
+    return answer
 
 
 async def _admitted(rule: Rule, run: _Endpoint, request: Request) -> Response:
@@ -98,21 +115,13 @@ async def _admitted(rule: Rule, run: _Endpoint, request: Request) -> Response:
 
 async def _read(endpoint: _Endpoint, request: Request) -> Response:
     try:
-        async with _reading(request.app.state).connect() as tx:
+        async with request.app.state.database.reading() as tx:
             request.state.call = _call(request, tx)
             return await endpoint(request)
     except Exception as error:
         if is_transient(error):
             raise unavailable(error) from error
         raise
-
-
-def _reading(state: State) -> AsyncEngine:
-    """The engine without transactions; made once, for making it costs more than a query."""
-    if not hasattr(state, "reading"):
-        state.reading = state.engine.execution_options(isolation_level="AUTOCOMMIT")
-    engine: AsyncEngine = state.reading
-    return engine
 
 
 async def _write(endpoint: _Endpoint, request: Request) -> Response:
@@ -131,7 +140,7 @@ async def _write(endpoint: _Endpoint, request: Request) -> Response:
 
 
 async def _write_once(endpoint: _Endpoint, request: Request) -> Response:
-    async with request.app.state.engine.begin() as tx:
+    async with request.app.state.database.transaction() as tx:
         request.state.call = call = _call(request, tx)
         key = request.headers.get("idempotency-key")
         if key is None or request.state.rule.confidential:
@@ -156,13 +165,17 @@ def _call(request: Request, tx: Any) -> Call:
 
 
 def new_router(prefix: str = "/v1") -> APIRouter:
-    return APIRouter(prefix=prefix, route_class=TransactionalRoute)
+    refused = {
+        "description": "Problem details (RFC 9457)",
+        "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}},
+    }
+    return APIRouter(prefix=prefix, route_class=TransactionalRoute, responses={"4XX": refused})
 
 
 def create_api(
     service: str,
     routers: Sequence[APIRouter],
-    engine: AsyncEngine,
+    database: Database,
     *,
     gate: Gate,
     committed: Callable[[], None] = lambda: None,
@@ -187,7 +200,7 @@ def create_api(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await engine.dispose()
+            await database.close()
 
     app = FastAPI(
         title=f"Kontor {service}",
@@ -196,19 +209,14 @@ def create_api(
         openapi_url=f"/v1/{service}/openapi.json",
         docs_url=f"/v1/{service}/docs",
         redoc_url=None,
-        responses={
-            "4XX": {
-                "description": "Problem details (RFC 9457)",
-                "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}},
-            }
-        },
     )
-    app.state.engine, app.state.clock, app.state.new_id = engine, clock, make_id
+    app.state.database, app.state.clock, app.state.new_id = database, clock, make_id
     app.state.committed, app.state.gate = committed, gate
     # Literal paths first, or `/v1/customers/health` would be the customer "health".
     app.add_api_route(f"/v1/{service}/health", _health, include_in_schema=False)
     for router in routers:
-        app.include_router(router)
+        # As they are: a router that is included is asked twice whether it has the path.
+        app.router.routes.extend(router.routes)
     for kind, handler in HANDLERS:
         app.add_exception_handler(kind, handler)
     describe_access(app)
@@ -219,8 +227,8 @@ def create_api(
 
 async def _health(request: Request) -> dict[str, str]:
     try:
-        async with request.app.state.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        async with request.app.state.database.reading() as tx:
+            await tx.fetch("SELECT 1")
     except Exception as error:
         raise unavailable(error) from error
     return {"status": "ok"}

@@ -7,9 +7,8 @@ request that the first is still running; a unique insert would make it wait inst
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, Table, Text, select, text
+from sqlalchemy import Column, DateTime, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.database import Tx, insert_rows
@@ -31,6 +30,10 @@ idempotency_keys = Table(
     Column("body", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, index=True),
 )
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS mine"
+# Not in one statement: its answer would be what was there before it had the lock.
+_FIND = "SELECT * FROM idempotency_keys WHERE client = $1 AND key = $2"
 
 
 class IdempotencyKeyReused(KontorError):
@@ -58,17 +61,13 @@ async def begin(tx: Tx, client: str, key: str, request: str) -> StoredAnswer | N
     """
     if not 0 < len(key) <= KEY_MAX_CHARS:
         raise InputInvalid("Idempotency-Key", f"must have 1 to {KEY_MAX_CHARS} characters")
-    locked = await tx.scalar(
-        text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"{client}\n{key}"},
-    )
-    if not locked:
+    (locked,) = await tx.fetch(_LOCK, f"{client}\n{key}")
+    if not locked.mine:
         raise Conflict("request_in_flight", "A request with this Idempotency-Key is in progress.")
-    t = idempotency_keys
-    query = select(t).where(t.c.client == client, t.c.key == key)
-    row: Any = (await tx.execute(query)).one_or_none()
-    if row is None:
+    found = await tx.fetch(_FIND, client, key)
+    if not found:
         return None
+    (row,) = found
     if row.fingerprint != request:
         raise IdempotencyKeyReused(
             "idempotency_key_reused", "This Idempotency-Key was used for another request."

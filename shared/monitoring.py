@@ -72,8 +72,8 @@ class Monitor:
         for processor, subscriber in self._subscribers:
             processor.lag = await _lag(subscriber.consumer)
             metrics.CONSUMER_LAG.labels(processor.name).set(processor.lag)
-        async with worker.engine.connect() as tx:
-            metrics.POOL_IN_USE.labels(service).set(worker.engine.pool.checkedout())  # type: ignore[attr-defined]
+        async with worker.database.reading() as tx:
+            metrics.POOL_IN_USE.labels(service).set(worker.database.connections_in_use)
             self._outbox_age_s = await self._age_of_outbox(tx)
             await self._count_failures(tx)
             await self._count_due(tx)

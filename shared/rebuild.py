@@ -42,7 +42,7 @@ async def _rebuild(worker: Worker, consumer: Consumer) -> int:
         count += len(records)
         events = [event for record in records if (event := _event(consumer.topic, record))]
         newest = list({event.key: event for event in events}.values())
-        async with worker.engine.begin() as tx:
+        async with worker.database.transaction() as tx:
             await _apply(tx, worker, consumer, newest)
     return count
 

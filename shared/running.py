@@ -30,7 +30,7 @@ async def run_worker(worker: Worker, roles: Sequence[str], stop: asyncio.Event) 
     running = [
         wakeup.run(),
         monitor.run(),
-        keep_house(worker.engine, clock=worker.clock),
+        keep_house(worker.database, clock=worker.clock),
         *(wakeup.work(_lasting(worker, p.release_parked), PARKED) for p in processors),
         *(wakeup.work(_lasting(worker, job)) for job in jobs),
     ]

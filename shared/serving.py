@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from shared.audit_api import audit_router
 from shared.auth import Gate
-from shared.database import create_engine
+from shared.database import Database
 from shared.failures_api import failures_router
 from shared.http import create_api
 from shared.messaging.wakeup import Wakeup
@@ -16,7 +16,7 @@ __all__ = ["api_of"]
 
 
 def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
-    """A service's API on an engine of its own; what it commits wakes the relay at once.
+    """A service's API on an database of its own; what it commits wakes the relay at once.
 
     Raises:
         ValueError: it is not said whose tokens it accepts.
@@ -25,7 +25,7 @@ def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     return create_api(
         settings.service,
         [failures_router(settings.service), audit_router(settings.service), *routers],
-        create_engine(settings.database_url, settings.database_pool_size),
+        Database(settings.database_url, settings.database_pool_size),
         gate=Gate.of(settings),
         committed=wakeup.hint,
         background=[wakeup.run],

@@ -7,6 +7,7 @@ are recorded when `OTEL_EXPORTER_OTLP_ENDPOINT` says where to send them; otherwi
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -33,9 +34,12 @@ def setup_tracing(service: str) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": f"kontor-{service}"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+    enabled.cache_clear()
 
 
+@lru_cache(maxsize=1)
 def enabled() -> bool:
+    """Tell whether spans are recorded; asked once, for it is asked at every request."""
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 

@@ -4,10 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock, NewId, new_id, system_clock
-from shared.database import create_engine
+from shared.database import Database
 from shared.messaging.batch import BatchProcessor, Consumer
 from shared.messaging.topics import group_of
 from shared.messaging.wakeup import Wakeup
@@ -36,11 +35,11 @@ class Worker:
     clock: Clock = system_clock
     new_id: NewId = new_id
     on_stop: Callable[[], None] = lambda: None
-    engine: AsyncEngine = field(init=False)
+    database: Database = field(init=False)
     wakeup: Wakeup = field(init=False)
 
     def __post_init__(self) -> None:
-        self.engine = create_engine(self.settings.database_url, self.settings.database_pool_size)
+        self.database = Database(self.settings.database_url, self.settings.database_pool_size)
         self.wakeup = Wakeup(self.settings.database_url)
 
     def processors(self) -> list[BatchProcessor]:
@@ -48,7 +47,7 @@ class Worker:
             BatchProcessor(
                 name=group_of(self.settings.service, consumer.topic),
                 consumer=consumer,
-                engine=self.engine,
+                database=self.database,
                 clock=self.clock,
                 new_id=self.new_id,
                 hint=self.wakeup.hint,
@@ -57,5 +56,5 @@ class Worker:
         ]
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self.database.close()
         self.on_stop()

@@ -48,16 +48,16 @@ def identity_settings(state: Path) -> "IdentitySettings":
 
 
 def _in_transaction(settings: "IdentitySettings", work: "Callable[[Tx], Awaitable[_T]]") -> _T:
-    from shared.database import create_engine
+    from shared.database import Database
     from shared.errors import KontorError
 
     async def run() -> _T:
-        engine = create_engine(settings.database_url, 1)
+        database = Database(settings.database_url, 1)
         try:
-            async with engine.begin() as tx:
+            async with database.transaction() as tx:
                 return await work(tx)
         finally:
-            await engine.dispose()
+            await database.close()
 
     try:
         return asyncio.run(run())

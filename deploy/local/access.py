@@ -58,11 +58,11 @@ async def _make(settings: "IdentitySettings", file: Path) -> None:
     from services.identity.use_cases.clients import create_client
     from services.identity.use_cases.operators import create_operator
     from shared.clock import new_id, new_secret, system_clock
-    from shared.database import create_engine
+    from shared.database import Database
 
     password, now, actor = new_secret(), system_clock(), "machine:demo"
-    engine = create_engine(settings.database_url, 1)
-    async with engine.begin() as tx:
+    database = Database(settings.database_url, 1)
+    async with database.transaction() as tx:
         client, secret = await create_client(
             tx,
             "Demo",
@@ -87,4 +87,4 @@ async def _make(settings: "IdentitySettings", file: Path) -> None:
         )
         made = Access(_EMAIL, password, str(client.id), secret)
         private_file(file, json.dumps(asdict(made)))
-    await engine.dispose()
+    await database.close()

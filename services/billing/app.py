@@ -36,7 +36,7 @@ def build_worker(settings: BillingSettings) -> "Worker":
 
     async def draw() -> bool:
         return await draw_due_documents(
-            worker.engine, store, pool, clock=worker.clock, new_id=worker.new_id
+            worker.database, store, pool, clock=worker.clock, new_id=worker.new_id
         )
 
     worker.jobs = {"renderer": [draw]}

@@ -38,16 +38,16 @@ def build_worker(settings: IdentitySettings) -> "Worker":
 
     async def send() -> bool:
         return await send_due_resets(
-            worker.engine, mailer, settings, clock=worker.clock, new_secret=new_secret
+            worker.database, mailer, settings, clock=worker.clock, new_secret=new_secret
         )
 
     async def rotate() -> bool:
         return await rotate_when_due(
-            worker.engine, settings, clock=worker.clock, new_id=worker.new_id
+            worker.database, settings, clock=worker.clock, new_id=worker.new_id
         )
 
     async def forget() -> bool:
-        return await forget_ended(worker.engine, clock=worker.clock)
+        return await forget_ended(worker.database, clock=worker.clock)
 
     worker.jobs = {"sender": [send], "clock": [rotate, forget]}
     worker.due_tables = [password_resets]

@@ -34,7 +34,7 @@ def build_worker(settings: NotifierSettings) -> "Worker":
 
     async def send() -> bool:
         return await send_due_mails(
-            worker.engine, store, mailer, settings, clock=worker.clock, new_id=worker.new_id
+            worker.database, store, mailer, settings, clock=worker.clock, new_id=worker.new_id
         )
 
     worker.jobs = {"sender": [send]}

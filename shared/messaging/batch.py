@@ -15,17 +15,17 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics, tracing
 from shared.clock import Clock, NewId
 from shared.correlation import Correlation, wave_correlations
-from shared.database import Tx, is_transient
+from shared.database import Database, Tx
 from shared.events import Event, Topic, topics
 from shared.failpoints import failpoint
 from shared.messaging import dead_letters, inbox, parking
 from shared.messaging.message import Message, decode, storable
 from shared.messaging.wakeup import PARKED, WORK
+from shared.sql_errors import is_transient
 
 __all__ = ["BatchProcessor", "Consumer", "Handler", "Lock", "Unsettled", "Waiting"]
 
@@ -76,7 +76,7 @@ class BatchProcessor:
 
     name: str
     consumer: Consumer
-    engine: AsyncEngine
+    database: Database
     clock: Clock
     new_id: NewId
     hint: Callable[[str], None] = lambda _: None
@@ -124,11 +124,10 @@ class BatchProcessor:
 
     async def release_parked(self, *, limit: int = 100) -> bool:
         """Try what is parked and due again; tells whether there was any."""
-        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with reading.connect() as tx:
+        async with self.database.reading() as tx:
             keys = await parking.due_keys(tx, self.name, now=self.clock(), limit=limit)
         for key in keys:
-            async with reading.connect() as tx:
+            async with self.database.reading() as tx:
                 rows = await parking.parked_run(tx, self.name, key, limit=limit)
             await self._settle_patiently(
                 [
@@ -204,19 +203,24 @@ class BatchProcessor:
 
     async def _commit(self, messages: _Run) -> None:
         now = self.clock()
-        async with self.engine.begin() as tx:
+        async with self.database.transaction() as tx:
             once = {m.event_id: m for m in reversed(messages)}  # the first of equal ids stays
             fresh = await inbox.claim(tx, self.name, once, now=now)
             todo = [m for m in messages if m.event_id in fresh and once[m.event_id] is m]
             broken = [m for m in todo if m.broken]
             if broken:
                 await dead_letters.bury(tx, self.name, broken, now=now)
+            parked = await parking.waiting(tx, {m.key for m in todo})
+            # What has waited already does not wait behind itself.
+            own = (
+                set() if messages[0].row_id else {key for name, key in parked if name == self.name}
+            )
             waiting = await self._run_waves(
-                tx, [m for m in todo if not m.broken], behind=not messages[0].row_id, now=now
+                tx, [m for m in todo if not m.broken], blocked=own, now=now
             )
             await self._keep_waiting(tx, messages, waiting, now=now)
-            arrived = {m.key for m in todo} - {m.key for m in waiting}
-            woken = await parking.wake(tx, arrived, now=now)
+            arrived = {key for _, key in parked} - {m.key for m in waiting}
+            woken = bool(arrived) and await parking.wake(tx, arrived, now=now)
             failpoint("batch.before_commit")
         failpoint("batch.after_commit")
         self._count(todo, waiting)
@@ -235,15 +239,12 @@ class BatchProcessor:
         for (kind, outcome), count in counts.items():
             metrics.EVENTS.labels(self.name, kind, outcome).inc(count)
 
-    async def _run_waves(self, tx: Tx, messages: _Run, *, behind: bool, now: Any) -> list[Message]:
-        """Run the handlers; returns the messages that have to wait.
-
-        With `behind`, messages whose key already has something parked wait behind it.
-        """
+    async def _run_waves(
+        self, tx: Tx, messages: _Run, *, blocked: set[str], now: Any
+    ) -> list[Message]:
+        """Run the handlers; returns the messages that have to wait, or whose key is `blocked`."""
         if not messages:
             return []
-        keys = {m.key for m in messages}
-        blocked = await parking.parked_keys(tx, self.name, keys) if behind else set()
         if self.consumer.lock:
             await self.consumer.lock(tx, sorted(_customer_ids(messages)))
         waiting: list[Message] = []

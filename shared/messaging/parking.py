@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 
 from shared.database import Tx, among, insert_rows
 from shared.messaging.message import Message
 from shared.messaging.tables import parked_messages
 
-__all__ = ["due_keys", "park", "parked_keys", "parked_run", "postpone", "unpark", "wake"]
+__all__ = ["due_keys", "park", "parked_run", "postpone", "unpark", "waiting", "wake"]
 
 _RETRY = timedelta(milliseconds=250)
 _RETRY_MAX = timedelta(seconds=10)
@@ -18,10 +18,10 @@ _RETRY_MAX = timedelta(seconds=10)
 _table = parked_messages
 
 
-async def parked_keys(tx: Tx, consumer: str, keys: Collection[str]) -> set[str]:
-    """Which of these keys have something waiting, so that later messages must wait behind it."""
-    query = select(_table.c.key).where(_table.c.consumer == consumer, among(_table.c.key, keys))
-    return set((await tx.execute(query.distinct())).scalars())
+async def waiting(tx: Tx, keys: Collection[str]) -> set[tuple[str, str]]:
+    """(consumer, key) of what waits under these keys: later messages must wait behind it."""
+    query = "SELECT DISTINCT consumer, key FROM parked_messages WHERE key = ANY($1)"
+    return {(row.consumer, row.key) for row in await tx.fetch(query, list(keys))}
 
 
 async def park(tx: Tx, consumer: str, messages: Sequence[Message], *, now: datetime) -> None:
@@ -45,12 +45,11 @@ async def park(tx: Tx, consumer: str, messages: Sequence[Message], *, now: datet
 
 
 async def due_keys(tx: Tx, consumer: str, *, now: datetime, limit: int) -> list[str]:
-    query = text(
-        "SELECT key FROM parked_messages WHERE consumer = :consumer "
-        "GROUP BY key HAVING min(next_at) <= :now ORDER BY min(next_at) LIMIT :limit"
+    query = (
+        "SELECT key FROM parked_messages WHERE consumer = $1 "
+        "GROUP BY key HAVING min(next_at) <= $2 ORDER BY min(next_at) LIMIT $3"
     )
-    found = await tx.execute(query, {"consumer": consumer, "now": now, "limit": limit})
-    return list(found.scalars())
+    return [row.key for row in await tx.fetch(query, consumer, now, limit)]
 
 
 async def parked_run(tx: Tx, consumer: str, key: str, *, limit: int) -> Sequence[Any]:
@@ -76,31 +75,25 @@ async def wake(tx: Tx, keys: Collection[str], *, now: datetime) -> bool:
 
     Tells whether anything waited.
     """
-    woken = await tx.execute(
-        text(
-            "UPDATE parked_messages SET next_at = :now WHERE id IN ("
-            "SELECT id FROM parked_messages WHERE next_at > :now AND key = ANY(:keys) "
-            "FOR UPDATE SKIP LOCKED)"
-        ),
-        {"now": now, "keys": list(keys)},
+    woken = await tx.run(
+        "UPDATE parked_messages SET next_at = $1 WHERE id IN ("
+        "SELECT id FROM parked_messages WHERE next_at > $1 AND key = ANY($2) "
+        "FOR UPDATE SKIP LOCKED)",
+        now,
+        list(keys),
     )
-    return woken.rowcount > 0
+    return woken > 0
 
 
 async def postpone(tx: Tx, consumer: str, keys: Collection[str], *, now: datetime) -> None:
     """Try these keys again later: after 0.25 s, then twice as long each time up to 10 s."""
-    await tx.execute(
-        text(
-            "UPDATE parked_messages SET attempts = attempts + 1, next_at = "
-            "CAST(:now AS timestamptz) + least(CAST(:longest AS interval), "
-            "CAST(:first AS interval) * power(2, least(attempts, 10))) "
-            "WHERE consumer = :consumer AND key = ANY(:keys)"
-        ),
-        {
-            "now": now,
-            "first": _RETRY,
-            "longest": _RETRY_MAX,
-            "consumer": consumer,
-            "keys": list(keys),
-        },
+    await tx.run(
+        "UPDATE parked_messages SET attempts = attempts + 1, next_at = $1::timestamptz "
+        "+ least($2::interval, $3::interval * power(2, least(attempts, 10))) "
+        "WHERE consumer = $4 AND key = ANY($5)",
+        now,
+        _RETRY_MAX,
+        _RETRY,
+        consumer,
+        list(keys),
     )

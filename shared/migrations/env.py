@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import shared.audit
 import shared.idempotency  # noqa: F401 - their tables belong to the same metadata
-from shared.database import create_engine
 from shared.messaging.tables import metadata as messaging
 
 _LOCK = 0x6B6F6E74  # two migrations at once wait for each other
@@ -25,7 +25,8 @@ def _run(connection: Connection, metadata: Any) -> None:
 
 async def _online() -> None:
     attributes = context.config.attributes
-    engine = create_engine(attributes["database_url"], 1)
+    url = attributes["database_url"].replace("postgresql://", "postgresql+asyncpg://", 1)
+    engine = create_async_engine(url, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_run, attributes["metadata"])
         await connection.commit()

@@ -105,7 +105,7 @@ async def _all_at_once(
     finally:
         for client, api in zip(clients, apis, strict=True):
             await client.aclose()
-            await api.state.engine.dispose()
+            await api.state.database.close()
 
 
 def _one_effect(answers: list[httpx.Response]) -> None:

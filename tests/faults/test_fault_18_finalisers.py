@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.billing.use_cases.openings import open_requested_invoices
 from shared.clock import new_id, system_clock
-from shared.database import create_engine
+from shared.database import Database, RolledBack
 from shared.events.subscriptions import InvoiceRequested
 from tests.faults.fleet import SECONDS, Fleet, seeded, working
 from tests.faults.journeys import Journeys
@@ -27,7 +26,7 @@ _ROLLBACKS = 0.3
 async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: Fleet) -> None:
     chance = seeded("finalisers")
     billing = await fleet.start("billing")
-    engine = create_engine(system.databases["billing"], _FINALISERS)
+    database = Database(system.databases["billing"], _FINALISERS)
     async with (
         working(system, ["customers", "notifier"]),
         working(system, ["subscriptions"], without=["relay"]),
@@ -46,7 +45,7 @@ async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: F
         by_hand = requests[: len(requests) * 4 // 5]
         doomed = await fleet.start("billing", ["worker"], failpoint="batch.before_commit@1")
         async with asyncio.TaskGroup() as group:
-            group.create_task(_finalise(engine, by_hand, chance))
+            group.create_task(_finalise(database, by_hand, chance))
             relay = await fleet.start("subscriptions", ["relay"])
             await doomed.died()
         await fleet.start("billing")
@@ -55,7 +54,7 @@ async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: F
         rows = await system.rows("billing", "SELECT DISTINCT invoice_date FROM invoices")
         assert len(rows) == 2, "all invoices have one date: the test has shown nothing"
         await relay.stop()
-    await engine.dispose()
+    await database.close()
 
 
 async def _requested(system: System) -> list[InvoiceRequested]:
@@ -68,7 +67,7 @@ async def _requested(system: System) -> list[InvoiceRequested]:
 
 
 async def _finalise(
-    engine: AsyncEngine, requests: Sequence[InvoiceRequested], chance: random.Random
+    database: Database, requests: Sequence[InvoiceRequested], chance: random.Random
 ) -> None:
     """Batches of one to four; each request is in two of them, and half of the time is yesterday."""
     today = system_clock()
@@ -87,18 +86,16 @@ async def _finalise(
     async def finaliser() -> None:
         while not waiting.empty():
             now, batch = waiting.get_nowait()
-            async with engine.connect() as tx:
+            async with database.transaction() as tx:
                 await open_requested_invoices(tx, batch, now=now, new_id=new_id)
                 await asyncio.sleep(chance.uniform(0, 0.02))
                 if chance.random() < _ROLLBACKS:
-                    await tx.rollback()
                     waiting.put_nowait((now, batch))
-                else:
-                    await tx.commit()
+                    raise RolledBack
 
     # Numbers never go back in time: one of yesterday comes before all of today.
     now, first = batches[0]
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await open_requested_invoices(tx, first, now=now, new_id=new_id)
     async with asyncio.TaskGroup() as group:
         for _ in range(_FINALISERS):

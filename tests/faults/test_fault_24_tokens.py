@@ -323,7 +323,7 @@ async def test_a_service_can_be_pointed_at_another_oidc_issuer(
             statuses.append((await client.get("/invoices", headers=headers)).status_code)
     stop.set()
     await serving
-    await api.state.engine.dispose()
+    await api.state.database.close()
 
     assert statuses == [200, 401]
 

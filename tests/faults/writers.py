@@ -15,7 +15,7 @@ from uuid import UUID
 from services.customers import repository
 from services.customers.domain.customer import Customer
 from shared.clock import new_id, system_clock
-from shared.database import Tx, create_engine
+from shared.database import Database, RolledBack, Tx
 from shared.events.customers import CUSTOMERS, CustomerUpdated
 from shared.messaging.outbox import publish
 from shared.messaging.wakeup import Wakeup
@@ -57,7 +57,7 @@ class Writers:
 
     async def __aenter__(self) -> Self:
         url = self._system.databases["customers"]
-        self._engine = create_engine(url, WRITERS)
+        self._database = Database(url, WRITERS)
         self._wakeup = Wakeup(url)
         self._hints = asyncio.create_task(self._wakeup.run())
         self._writing = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
@@ -68,24 +68,25 @@ class Writers:
         ended = await asyncio.gather(*self._writing, return_exceptions=True)
         self._hints.cancel()
         await asyncio.gather(self._hints, return_exceptions=True)
-        await self._engine.dispose()
+        await self._database.close()
         for error in ended:
             if isinstance(error, Exception):
                 raise error
 
     async def _write(self) -> None:
         while not self._over.is_set():
-            async with self._engine.connect() as tx:
+            kept = False
+            async with self._database.transaction() as tx:
                 changed = await self._change(tx)
                 slow = self._chance.random() < self._pace.slow
                 open_s = self._pace.slow_max_s if slow else self._pace.open_max_s
                 await asyncio.sleep(self._chance.uniform(0, open_s))
                 if self._chance.random() < _ROLLBACKS:
-                    await tx.rollback()
-                    continue
-                await tx.commit()
-            self.newest |= {str(customer.id): customer.version for customer in changed}
-            self._wakeup.hint()
+                    raise RolledBack
+                kept = True
+            if kept:
+                self.newest |= {str(customer.id): customer.version for customer in changed}
+                self._wakeup.hint()
 
     async def _change(self, tx: Tx) -> Sequence[Customer]:
         count = self._chance.randint(1, self._pace.keys_max)

@@ -11,10 +11,9 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import new_id
-from shared.database import create_engine
+from shared.database import Database
 from shared.events import Event, Topic
 from shared.events.billing import InvoicedLine, InvoiceOpened, InvoicePaid
 from shared.events.customers import CustomerCreated
@@ -32,8 +31,8 @@ __all__ = [
     "book_modules",
     "book_plan",
     "customer_created",
+    "database_of",
     "day",
-    "engine_of",
     "in_state",
     "invoice_opened",
     "invoice_paid",
@@ -244,13 +243,13 @@ async def no_failure(system: System, service: str, key: str) -> None:
 
 
 @asynccontextmanager
-async def engine_of(system: System, service: str) -> AsyncIterator[AsyncEngine]:
-    """An engine on a service's database, to drive a use case with a time of one's own."""
-    engine = create_engine(system.databases[service], 4)
+async def database_of(system: System, service: str) -> AsyncIterator[Database]:
+    """A pool for a service's database, to drive a use case with a time of one's own."""
+    database = Database(system.databases[service], 4)
     try:
-        yield engine
+        yield database
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 class Watch:

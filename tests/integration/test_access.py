@@ -110,7 +110,7 @@ async def limited(system: System, **settings: str) -> AsyncIterator[httpx.AsyncC
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://kontor/v1") as client:
         yield client
-    await api.state.engine.dispose()
+    await api.state.database.close()
 
 
 async def test_who_calls_too_often_waits_and_others_do_not(system: System) -> None:

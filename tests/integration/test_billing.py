@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from pypdf import PdfReader
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.billing.use_cases.openings import open_requested_invoices
 from services.billing.use_cases.payments import RecordPayment, pay_invoice
 from shared.clock import new_id
+from shared.database import Database, RolledBack
 from shared.errors import InputInvalid
 from shared.events import Event
 from shared.events.billing import INVOICES, InvoicePaid
@@ -23,8 +23,8 @@ from tests.integration.steps import (
     Sent,
     book_plan,
     customer_created,
+    database_of,
     day,
-    engine_of,
     in_state,
     invoice_requested,
     new_customer,
@@ -42,16 +42,16 @@ async def seeded(system: System) -> None:
 
 
 @pytest.fixture(scope="module")
-async def engine(system: System) -> AsyncIterator[AsyncEngine]:
-    async with engine_of(system, "billing") as engine:
-        yield engine
+async def database(system: System) -> AsyncIterator[Database]:
+    async with database_of(system, "billing") as database:
+        yield database
 
 
 async def opened(
-    system: System, engine: AsyncEngine, request: InvoiceRequested, now: datetime
+    system: System, database: Database, request: InvoiceRequested, now: datetime
 ) -> Any:
     """Open an invoice at a time of one's own."""
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         assert not await open_requested_invoices(tx, [request], now=now, new_id=new_id)
     return await system.invoice_of(str(request.request_id))
 
@@ -86,13 +86,13 @@ async def drawn(system: System, invoice_id: str) -> Any:
 
 
 async def test_an_invoice_says_what_was_asked_for_and_adds_up(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     customer_id = await known_customer(system)
     line = {"quantity": "3", "unit_price": "12.3456", "discount_percent": "10", "unit": "Stück"}
     request = invoice_requested(customer_id, line=line, expected_total=Money(3605, "CHF"))
     now = datetime(2031, 3, 15, 12, tzinfo=UTC)
-    invoice = await opened(system, engine, request, now)
+    invoice = await opened(system, database, request, now)
     # 3 x 12.3456 less 10 % = 33.33; 8.1 % of it = 2.70; 36.03 rounded to 5 Rappen
     assert (
         invoice.items()
@@ -136,7 +136,7 @@ async def test_an_invoice_says_what_was_asked_for_and_adds_up(
 )
 async def test_the_day_and_the_rate_are_those_of_the_sellers_zone(
     system: System,
-    engine: AsyncEngine,
+    database: Database,
     instant: str,
     invoice_date: str,
     percent: str,
@@ -145,7 +145,7 @@ async def test_the_day_and_the_rate_are_those_of_the_sellers_zone(
     customer_id = await known_customer(system, time_zone="America/New_York")
     request = invoice_requested(customer_id, expected_total=Money(total, "CHF"))
     now = datetime.fromisoformat(f"{instant}+00:00")
-    invoice = await opened(system, engine, request, now)
+    invoice = await opened(system, database, request, now)
     assert invoice["invoice_date"] == invoice_date
     assert invoice["vat"][0]["percent"] == percent
 
@@ -294,12 +294,12 @@ async def test_the_same_request_is_one_invoice_however_often_it_comes(system: Sy
 
 
 async def test_numbers_have_no_gap_and_the_order_of_their_dates_when_the_clock_goes_back(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     customer_id = await known_customer(system)
     noon = datetime(2041, 12, 30, 12, tzinfo=UTC)
     made = [
-        await opened(system, engine, invoice_requested(customer_id), noon + timedelta(days=days))
+        await opened(system, database, invoice_requested(customer_id), noon + timedelta(days=days))
         for days in (0, 1, -1, 1, 2, 0, 3)
     ]
     assert [(i["number"], i["invoice_date"]) for i in made] == [
@@ -314,15 +314,16 @@ async def test_numbers_have_no_gap_and_the_order_of_their_dates_when_the_clock_g
     assert all(day(i["due_date"]) - day(i["invoice_date"]) == timedelta(days=10) for i in made)
 
 
-async def test_who_fails_or_waits_leaves_no_gap(system: System, engine: AsyncEngine) -> None:
+async def test_who_fails_or_waits_leaves_no_gap(system: System, database: Database) -> None:
     customers = [await known_customer(system) for _ in range(8)]
     now = datetime(2043, 1, 1, 12, tzinfo=UTC)
 
     async def run(customer_id: UUID, stumbles: bool) -> None:
-        async with engine.connect() as tx:
+        async with database.transaction() as tx:
             request = invoice_requested(customer_id)
             await open_requested_invoices(tx, [request], now=now, new_id=new_id)
-            await (tx.rollback() if stumbles else tx.commit())
+            if stumbles:
+                raise RolledBack
 
     await asyncio.gather(*(run(c, stumbles=n % 2 == 0) for n, c in enumerate(customers * 2)))
     rows = await stored(
@@ -372,11 +373,11 @@ async def test_part_payments_add_up_and_the_last_one_settles(system: System) -> 
 
 
 async def test_today_is_the_sellers_day_when_a_payment_is_recorded(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     customer_id = await known_customer(system)
     late = datetime(2031, 6, 30, 22, 30, tzinfo=UTC)  # 1 July in Zurich
-    invoice = await opened(system, engine, invoice_requested(customer_id), late)
+    invoice = await opened(system, database, invoice_requested(customer_id), late)
 
     async def pay(received_on: date | None) -> date:
         command = RecordPayment(
@@ -387,7 +388,7 @@ async def test_today_is_the_sellers_day_when_a_payment_is_recorded(
             received_on=received_on,
             recorded_by="test",
         )
-        async with engine.begin() as tx:
+        async with database.transaction() as tx:
             _, payment = await pay_invoice(tx, command, now=late, new_id=new_id)
         return payment.received_on
 
@@ -452,10 +453,10 @@ async def test_the_same_payment_with_one_key_is_recorded_once(system: System) ->
 # -- documents and lists -----------------------------------------------------------------------
 
 
-async def test_a_document_is_pending_until_it_is_drawn(system: System, engine: AsyncEngine) -> None:
+async def test_a_document_is_pending_until_it_is_drawn(system: System, database: Database) -> None:
     customer_id = await known_customer(system)
     now = datetime(2045, 1, 1, tzinfo=UTC)  # nobody draws it before
-    invoice = await opened(system, engine, invoice_requested(customer_id), now)
+    invoice = await opened(system, database, invoice_requested(customer_id), now)
     answer = await system.api.get(f"/invoices/{invoice['id']}/pdf")
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
@@ -486,7 +487,7 @@ async def test_the_document_is_a_pdf_with_the_number_and_never_changes(system: S
 
 
 async def test_invoices_of_a_customer_are_listed_in_pages_newest_first(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     customer_id = await known_customer(system)
     other = await known_customer(system)
@@ -494,8 +495,8 @@ async def test_invoices_of_a_customer_are_listed_in_pages_newest_first(
     requests = [invoice_requested(customer_id) for _ in range(5)]
     # Two of them at the same instant.
     for request, minutes in zip(requests, (0, 1, 1, 2, 3), strict=True):
-        await opened(system, engine, request, now + timedelta(minutes=minutes))
-    await opened(system, engine, invoice_requested(other), now)
+        await opened(system, database, request, now + timedelta(minutes=minutes))
+    await opened(system, database, invoice_requested(other), now)
     seen: list[Any] = []
     after = None
     for _ in range(10):  # more than there can be

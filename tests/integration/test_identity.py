@@ -13,7 +13,6 @@ import httpx
 import jwt
 import pytest
 from pyotp import TOTP
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.identity.domain.roles import ROLES, SCOPES
 from services.identity.repository import clients as stored_keys
@@ -22,9 +21,10 @@ from services.identity.use_cases import keys, operators
 from services.identity.use_cases.tokens import issue_for_machine
 from shared.auth import Gate
 from shared.clock import new_id
+from shared.database import Database, RolledBack
 from shared.errors import Unauthenticated
 from shared.tokens import PublishedKeys, Verifier
-from tests.integration.steps import engine_of, stored
+from tests.integration.steps import database_of, stored
 from tests.system import System, eventually
 
 PASSWORD = "correct horse battery staple"
@@ -37,13 +37,13 @@ def settings(system: System) -> IdentitySettings:
 
 
 @pytest.fixture(scope="module")
-async def engine(system: System) -> AsyncIterator[AsyncEngine]:
-    async with engine_of(system, "identity") as made:
+async def database(system: System) -> AsyncIterator[Database]:
+    async with database_of(system, "identity") as made:
         yield made
 
 
-async def new_operator(engine: AsyncEngine, role: Any = "admin") -> Any:
-    async with engine.begin() as tx:
+async def new_operator(database: Database, role: Any = "admin") -> Any:
+    async with database.transaction() as tx:
         return await operators.create_operator(
             tx,
             f"{uuid4().hex[:10]}@seller.example",
@@ -256,9 +256,9 @@ async def test_nobody_gives_away_a_scope_they_do_not_have(system: System) -> Non
 
 
 async def test_an_operator_signs_in_acts_and_signs_out(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
-    operator = await new_operator(engine, "support")
+    operator = await new_operator(database, "support")
     opened = await sign_in(system, operator.email.upper())
     assert opened.status_code == 201, opened.text
     session = opened.json()["session"]
@@ -287,9 +287,9 @@ async def test_a_session_that_is_none_is_refused(system: System, session: str) -
 
 
 async def test_after_too_many_wrong_passwords_the_right_one_has_to_wait(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
-    operator = await new_operator(engine)
+    operator = await new_operator(database)
     nobody = f"{uuid4().hex}@nobody.example"
     for email in (operator.email, nobody):
         seen = [(await sign_in(system, email, WRONG)).status_code for _ in range(6)]
@@ -302,27 +302,27 @@ async def test_after_too_many_wrong_passwords_the_right_one_has_to_wait(
         "urn:kontor:problem:sign_in_blocked",
     )
     assert 1 <= int(blocked.headers["retry-after"]) <= 3
-    await forgive(engine)
+    await forgive(database)
 
 
-async def forgive(engine: AsyncEngine) -> None:
-    async with engine.begin() as tx:
-        await tx.exec_driver_sql("DELETE FROM sign_in_failures")
+async def forgive(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run("DELETE FROM sign_in_failures")
 
 
-async def test_many_guesses_at_once_are_not_all_free(system: System, engine: AsyncEngine) -> None:
-    operator = await new_operator(engine)
+async def test_many_guesses_at_once_are_not_all_free(system: System, database: Database) -> None:
+    operator = await new_operator(database)
 
     answers = await asyncio.gather(*(sign_in(system, operator.email, WRONG) for _ in range(40)))
 
     guessed = [answer for answer in answers if answer.status_code == 401]
     assert 1 <= len(guessed) <= 5
     assert {answer.status_code for answer in answers} == {401, 429}
-    await forgive(engine)
+    await forgive(database)
 
 
-async def test_a_deactivated_operator_is_out_at_once(system: System, engine: AsyncEngine) -> None:
-    operator = await new_operator(engine, "viewer")
+async def test_a_deactivated_operator_is_out_at_once(system: System, database: Database) -> None:
+    operator = await new_operator(database, "viewer")
     session = (await sign_in(system, operator.email)).json()["session"]
     await system.post(f"/operators/{operator.id}/deactivate", expect=200)
 
@@ -333,15 +333,16 @@ async def test_a_deactivated_operator_is_out_at_once(system: System, engine: Asy
 
 
 async def test_an_unused_session_ends(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
-    operator = await new_operator(engine)
+    operator = await new_operator(database)
     session = (await sign_in(system, operator.email)).json()["session"]
     idle = timedelta(minutes=settings.session_idle_minutes)
-    async with engine.begin() as tx:
-        await tx.exec_driver_sql(
+    async with database.transaction() as tx:
+        await tx.run(
             "UPDATE sessions SET used_at = $1 WHERE operator_id = $2",
-            (datetime.now(UTC) - idle, operator.id),
+            datetime.now(UTC) - idle,
+            operator.id,
         )
 
     assert (await swap(system, session)).status_code == 401
@@ -350,8 +351,8 @@ async def test_an_unused_session_ends(
 # -- authenticator app -----------------------------------------------------------------------------
 
 
-async def test_a_code_is_asked_for_and_good_once(system: System, engine: AsyncEngine) -> None:
-    operator = await new_operator(engine)
+async def test_a_code_is_asked_for_and_good_once(system: System, database: Database) -> None:
+    operator = await new_operator(database)
     own = await acting_as(system, operator)
     wrong = await own.post("/account/totp", json={"current_password": WRONG})
     begun = (await own.post("/account/totp", json={"current_password": PASSWORD})).json()
@@ -375,7 +376,7 @@ async def test_a_code_is_asked_for_and_good_once(system: System, engine: AsyncEn
         assert (await sign_in(system, operator.email, code=used)).status_code == 401
     assert (await sign_in(system, operator.email, code=recovery[0].upper())).status_code == 201
     assert (await sign_in(system, operator.email, code=recovery[0])).status_code == 401
-    await forgive(engine)
+    await forgive(database)
     for code in recovery[1:3]:
         assert await kept_anywhere(system, code) == []
     removed = await own.post("/account/totp/remove", json={"current_password": PASSWORD})
@@ -384,19 +385,19 @@ async def test_a_code_is_asked_for_and_good_once(system: System, engine: AsyncEn
 
 
 async def test_secrets_that_are_read_again_are_sealed_when_there_is_a_key(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
     from cryptography.fernet import Fernet  # noqa: PLC0415 - only here
 
     sealed = settings.model_copy(update={"key_encryption_key": Fernet.generate_key().decode()})
     now = datetime.now(UTC)
-    async with engine.connect() as tx:
+    async with database.transaction() as tx:
         kid = await keys.rotate_keys(tx, sealed, at_once=True, actor="test", now=now, new_id=new_id)
         row = (await stored_keys.get_keys(tx))[kid]
         signer = await keys.take_signer(tx, sealed, now=now)
         with pytest.raises(ValueError, match="KEY_ENCRYPTION_KEY"):
             await keys.take_signer(tx, settings, now=now)
-        await tx.rollback()
+        raise RolledBack
 
     assert "PRIVATE" not in row.private_key
     assert "PRIVATE" in signer.private_key
@@ -435,9 +436,9 @@ async def test_an_invited_operator_chooses_a_password_by_a_link_that_works_once(
 
 
 async def test_a_forgotten_password_ends_all_sessions_and_tells_nobody_who_exists(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
-    operator = await new_operator(engine)
+    operator = await new_operator(database)
     session = (await sign_in(system, operator.email)).json()["session"]
     answers = [
         await system.api.post("/password-resets", json={"email": email})
@@ -454,20 +455,20 @@ async def test_a_forgotten_password_ends_all_sessions_and_tells_nobody_who_exist
 
 
 async def test_an_old_link_is_good_no_longer(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
-    operator = await new_operator(engine)
+    operator = await new_operator(database)
     await system.api.post("/password-resets", json={"email": operator.email})
     token = await link_in_mail(system, operator.email)
-    async with engine.begin() as tx:
-        await tx.exec_driver_sql("UPDATE password_resets SET expires_at = now()")
+    async with database.transaction() as tx:
+        await tx.run("UPDATE password_resets SET expires_at = now()")
 
     body = {"token": token, "new_password": PASSWORD}
     await system.post("/password-resets/confirm", body, expect=422)
 
 
-async def test_operators_change_their_own_password(system: System, engine: AsyncEngine) -> None:
-    operator = await new_operator(engine, "viewer")
+async def test_operators_change_their_own_password(system: System, database: Database) -> None:
+    operator = await new_operator(database, "viewer")
     own = await acting_as(system, operator)
     for current, new, status in (
         (WRONG, "another good passphrase", 422),
@@ -483,17 +484,17 @@ async def test_operators_change_their_own_password(system: System, engine: Async
 # -- operators -------------------------------------------------------------------------------------
 
 
-async def test_the_last_administrator_stays(system: System, engine: AsyncEngine) -> None:
-    await new_operator(engine)
-    async with engine.begin() as tx:
-        await tx.exec_driver_sql("UPDATE operators SET role = 'viewer' WHERE role = 'admin'")
-    last = await new_operator(engine)
+async def test_the_last_administrator_stays(system: System, database: Database) -> None:
+    await new_operator(database)
+    async with database.transaction() as tx:
+        await tx.run("UPDATE operators SET role = 'viewer' WHERE role = 'admin'")
+    last = await new_operator(database)
 
     for path, body in (("", {"role": "viewer"}), ("/deactivate", None)):
         verb = "PATCH" if body else "POST"
         answer = await system.api.request(verb, f"/operators/{last.id}{path}", json=body)
         assert answer.json()["type"] == "urn:kontor:problem:last_admin"
-    other = await new_operator(engine)
+    other = await new_operator(database)
     answers = await asyncio.gather(
         *(system.api.post(f"/operators/{o.id}/deactivate") for o in (last, other))
     )
@@ -501,9 +502,9 @@ async def test_the_last_administrator_stays(system: System, engine: AsyncEngine)
 
 
 async def test_no_property_beyond_the_documented_ones_can_be_set(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
-    operator = await new_operator(engine, "viewer")
+    operator = await new_operator(database, "viewer")
     for smuggled in (
         {"password_hash": "x"},
         {"totp_on": False},
@@ -524,7 +525,7 @@ async def test_no_property_beyond_the_documented_ones_can_be_set(
 
 
 async def test_keys_are_listed_before_they_sign_and_until_nothing_needs_them(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
     now = datetime.now(UTC)
     lead, life = timedelta(minutes=15), timedelta(seconds=settings.client_token_s)
@@ -532,7 +533,7 @@ async def test_keys_are_listed_before_they_sign_and_until_nothing_needs_them(
     async def kids(at: datetime) -> set[Any]:
         return {key["kid"] for key in await keys.list_public_keys(tx, now=at)}
 
-    async with engine.connect() as tx:
+    async with database.transaction() as tx:
         old = (await keys.take_signer(tx, settings, now=now)).kid
         new = await keys.rotate_keys(
             tx, settings, at_once=False, actor="test", now=now, new_id=new_id
@@ -543,14 +544,14 @@ async def test_keys_are_listed_before_they_sign_and_until_nothing_needs_them(
         assert (await keys.take_signer(tx, settings, now=now + lead)).kid == new
         assert await kids(now + lead + life) == {old, new}
         assert await kids(now + lead + life + timedelta(hours=1)) == {new}
-        await tx.rollback()
+        raise RolledBack
 
 
 async def test_after_a_leak_nothing_that_the_old_keys_signed_counts(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
     now = datetime.now(UTC)
-    async with engine.connect() as tx:
+    async with database.transaction() as tx:
         before = await issue_for_machine(
             tx, "m", frozenset({"users:read"}), settings, now=now, new_id=new_id
         )
@@ -559,7 +560,7 @@ async def test_after_a_leak_nothing_that_the_old_keys_signed_counts(
             tx, "m", frozenset({"users:read"}), settings, now=now, new_id=new_id
         )
         document = {"keys": await keys.list_public_keys(tx, now=now)}
-        await tx.rollback()
+        raise RolledBack
     gate = await gate_of(json.loads(json.dumps(document)), settings)
 
     assert (await gate.caller(after.token, now=now)).subject == "machine:m"
@@ -568,12 +569,12 @@ async def test_after_a_leak_nothing_that_the_old_keys_signed_counts(
 
 
 async def test_the_clock_makes_one_key_when_it_is_time_and_only_one(
-    system: System, engine: AsyncEngine, settings: IdentitySettings
+    system: System, database: Database, settings: IdentitySettings
 ) -> None:
     later = datetime.now(UTC) + timedelta(days=settings.key_days + 1)
 
     async def round_of_work() -> None:
-        await keys.rotate_when_due(engine, settings, clock=lambda: later, new_id=new_id)
+        await keys.rotate_when_due(database, settings, clock=lambda: later, new_id=new_id)
 
     await round_of_work()
     before = await stored(system, "identity", "SELECT kid FROM signing_keys")

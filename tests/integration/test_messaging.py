@@ -15,12 +15,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from services.notifier import tables as notifier_tables
 from shared.clock import NewId, new_id
-from shared.database import Tx
+from shared.database import Database, Tx
 from shared.due_work import claim_due, finish, held
 from shared.events import Event
 from shared.events.customers import CUSTOMERS, CustomerCreated, CustomerUpdated
@@ -29,7 +28,7 @@ from shared.messaging.dead_letters import dead_letter_topic
 from shared.messaging.outbox import publish, shard_of
 from shared.messaging.relay import _LOCK_CLASS, Relay
 from shared.messaging.wakeup import Wakeup
-from tests.integration.steps import attributes, customer_created, engine_of
+from tests.integration.steps import attributes, customer_created, database_of
 from tests.servers import TestServers
 from tests.system import System, eventually
 
@@ -48,16 +47,16 @@ async def system(
 
 
 @pytest.fixture(scope="module")
-async def engine(system: System) -> AsyncIterator[AsyncEngine]:
-    async with engine_of(system, "billing") as engine:
-        async with engine.begin() as tx:
+async def database(system: System) -> AsyncIterator[Database]:
+    async with database_of(system, "billing") as database:
+        async with database.transaction() as tx:
             await tx.execute(text("CREATE TABLE notes (id bigserial, key text, note text)"))
-        yield engine
+        yield database
 
 
 @pytest.fixture(autouse=True)
-async def clean(system: System, engine: AsyncEngine) -> None:
-    async with engine.begin() as tx:
+async def clean(system: System, database: Database) -> None:
+    async with database.transaction() as tx:
         for table in ("notes", "inbox", "outbox", "parked_messages", "dead_letters"):
             await tx.execute(text(f"TRUNCATE {table}"))
 
@@ -104,8 +103,8 @@ class Notes:
         fail: notes that raise, with what.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self.calls: list[list[str]] = []
         self.hold: set[UUID] = set()
         self.fail: dict[str, Exception] = {}
@@ -131,7 +130,7 @@ class Notes:
     async def notes(self, key: UUID | None = None) -> list[str]:
         """What was handled and committed, in order."""
         query = "SELECT note FROM notes WHERE :key IN ('', key) ORDER BY id"
-        async with self._engine.connect() as tx:
+        async with self._database.reading() as tx:
             return list((await tx.execute(text(query), {"key": str(key or "")})).scalars())
 
     def processor(self, **different: Any) -> BatchProcessor:
@@ -140,7 +139,7 @@ class Notes:
             consumer=Consumer(
                 CUSTOMERS, {CustomerCreated: self.handle, CustomerUpdated: self.handle}
             ),
-            engine=self._engine,
+            database=self._database,
             clock=lambda: self.now,
             new_id=new_id,
             **{"retry_pauses_s": (0.01, 0.01), **different},
@@ -148,12 +147,12 @@ class Notes:
 
 
 @pytest.fixture
-def notes(engine: AsyncEngine) -> Notes:
-    return Notes(engine)
+def notes(database: Database) -> Notes:
+    return Notes(database)
 
 
-async def rows(engine: AsyncEngine, query: str) -> list[Any]:
-    async with engine.connect() as tx:
+async def rows(database: Database, query: str) -> list[Any]:
+    async with database.reading() as tx:
         return [tuple(row) for row in await tx.execute(text(query))]
 
 
@@ -173,7 +172,7 @@ async def test_waves_keep_the_order_of_each_key_whatever_the_types(notes: Notes)
     assert len(notes.calls) <= 2 * 9
 
 
-async def test_a_message_that_comes_twice_counts_once(engine: AsyncEngine, notes: Notes) -> None:
+async def test_a_message_that_comes_twice_counts_once(database: Database, notes: Notes) -> None:
     key, other = new_id(), new_id()
     same = str(new_id())
     first = record(named(key, "first"), ce_id=same)
@@ -184,7 +183,7 @@ async def test_a_message_that_comes_twice_counts_once(engine: AsyncEngine, notes
     await processor.process([again, first])
     assert await notes.notes() == ["first", "second"]
     assert (
-        await rows(engine, "SELECT 1 FROM dead_letters UNION SELECT 1 FROM parked_messages") == []
+        await rows(database, "SELECT 1 FROM dead_letters UNION SELECT 1 FROM parked_messages") == []
     )
 
 
@@ -196,7 +195,7 @@ async def test_two_workers_with_the_same_batch_have_one_effect(notes: Notes) -> 
 
 
 async def test_what_has_to_wait_holds_its_key_and_comes_in_order(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     held, free = new_id(), new_id()
     notes.hold = {held}
@@ -213,7 +212,7 @@ async def test_what_has_to_wait_holds_its_key_and_comes_in_order(
     # The reason to wait is gone, but what waits goes first.
     await processor.process([record(named(held, "three")), record(named(free, "c"))])
     assert await notes.notes() == ["a", "b", "c"]
-    assert await rows(engine, "SELECT count(*) FROM parked_messages") == [(3,)]
+    assert await rows(database, "SELECT count(*) FROM parked_messages") == [(3,)]
 
     notes.now += timedelta(minutes=1)
     assert await processor.release_parked()
@@ -221,11 +220,11 @@ async def test_what_has_to_wait_holds_its_key_and_comes_in_order(
     assert not await processor.release_parked()
     await processor.process([record(named(held, "four"))])
     assert await notes.notes(held) == ["one", "two", "three", "four"]
-    assert await rows(engine, "SELECT 1 FROM parked_messages") == []
+    assert await rows(database, "SELECT 1 FROM parked_messages") == []
 
 
 async def test_what_still_has_to_wait_is_tried_less_and_less_often(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     held = new_id()
     notes.hold = {held}
@@ -234,19 +233,19 @@ async def test_what_still_has_to_wait_is_tried_less_and_less_often(
     assert not await processor.release_parked()  # not due yet
     pauses = []
     for _ in range(8):
-        ((next_at,),) = await rows(engine, "SELECT min(next_at) FROM parked_messages")
+        ((next_at,),) = await rows(database, "SELECT min(next_at) FROM parked_messages")
         pauses.append((next_at - notes.now).total_seconds())
         notes.now = next_at
         assert await processor.release_parked()
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (0.25, 10.0)
-    assert await rows(engine, "SELECT count(*) FROM parked_messages") == [(2,)]
-    assert await rows(engine, "SELECT 1 FROM inbox") == []
+    assert await rows(database, "SELECT count(*) FROM parked_messages") == [(2,)]
+    assert await rows(database, "SELECT 1 FROM inbox") == []
 
 
 @pytest.mark.parametrize("how", ["broken", "failing"])
 async def test_a_dead_letter_does_not_block_its_key(
-    engine: AsyncEngine, notes: Notes, how: str
+    database: Database, notes: Notes, how: str
 ) -> None:
     key = new_id()
     dead = record(named(key, "dead"))
@@ -258,17 +257,17 @@ async def test_a_dead_letter_does_not_block_its_key(
     )
     assert await notes.notes(key) == ["before", "after", "end"]
     ((reason, position, value),) = await rows(
-        engine, "SELECT reason, position, value FROM dead_letters"
+        database, "SELECT reason, position, value FROM dead_letters"
     )
     assert reason.startswith("body: Invalid JSON" if how == "broken" else "Refused: no")
     assert (position, bytes(value)) == (dead.offset, dead.value)
-    ((topic, headers),) = await rows(engine, "SELECT aggregatetype, headers FROM outbox")
+    ((topic, headers),) = await rows(database, "SELECT aggregatetype, headers FROM outbox")
     assert topic == dead_letter_topic(CUSTOMERS.name, GROUP)
     assert headers["kontor_reason"] == reason
 
 
 async def test_one_failing_message_leaves_its_neighbours_done_before_it_is_tried_again(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     keys = [new_id() for _ in range(64)]
     batch = [record(named(key, f"note {n}")) for n, key in enumerate(keys)]
@@ -278,31 +277,31 @@ async def test_one_failing_message_leaves_its_neighbours_done_before_it_is_tried
     found = await notes.notes()
     wanted = [f"note {n}" for n in range(64) if n != 17]
     assert sorted(found) == sorted([*wanted, "later"])
-    assert await rows(engine, "SELECT count(*) FROM dead_letters") == [(1,)]
+    assert await rows(database, "SELECT count(*) FROM dead_letters") == [(1,)]
     # Halved six times until it stood alone, then two more tries, each after its neighbours.
     assert notes.committed[-2:] == [63, 63]
     assert len(notes.committed) <= 7 + 1 + 2 * 2
 
 
 async def test_several_failing_messages_are_each_buried_alone(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     batch = [record(named(new_id(), f"note {n}")) for n in range(40)]
     notes.fail = {f"note {n}": Refused(str(n)) for n in (0, 7, 8, 39)}
     await notes.processor().process(batch)
     assert len(await notes.notes()) == 36
-    found = await rows(engine, "SELECT reason FROM dead_letters ORDER BY position")
+    found = await rows(database, "SELECT reason FROM dead_letters ORDER BY position")
     assert found == [(f"Refused: {n}",) for n in (0, 7, 8, 39)]
 
 
 async def test_what_passes_by_itself_is_waited_for_and_nothing_buried(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     batch = [record(named(new_id(), f"note {n}")) for n in range(4)]
     notes.fail = {"note 2": ConnectionResetError("away")}
     with pytest.raises(Unsettled):
         await notes.processor(transient_limit_s=0.2).process(batch)
-    assert await rows(engine, "SELECT 1 FROM inbox UNION SELECT 1 FROM dead_letters") == []
+    assert await rows(database, "SELECT 1 FROM inbox UNION SELECT 1 FROM dead_letters") == []
     assert await notes.notes() == []
 
     waiting = asyncio.create_task(notes.processor().process(batch))
@@ -319,7 +318,7 @@ async def test_what_passes_by_itself_is_waited_for_and_nothing_buried(
 
 @pytest.mark.parametrize("place", ["header of a broken one", "key of a broken one", "correlation"])
 async def test_a_nul_character_does_not_stop_the_partition(
-    engine: AsyncEngine, notes: Notes, place: str
+    database: Database, notes: Notes, place: str
 ) -> None:
     # PostgreSQL refuses \0 in text and jsonb: a dead letter that keeps it cannot be written.
     event = named(new_id(), "bad")
@@ -335,11 +334,11 @@ async def test_a_nul_character_does_not_stop_the_partition(
         await notes.processor().process([bad, sound])
     assert await notes.notes() == ["sound"]
     kept = "SELECT 1 FROM dead_letters UNION ALL SELECT 1 FROM parked_messages"
-    assert await rows(engine, kept) == [(1,)]
+    assert await rows(database, kept) == [(1,)]
 
 
 async def test_a_message_that_must_wait_is_kept_even_under_a_wrong_key(
-    engine: AsyncEngine, notes: Notes
+    database: Database, notes: Notes
 ) -> None:
     # What waits is named by customer, so a record under another key must not be overlooked.
     event = named(new_id(), "strayed")
@@ -347,7 +346,7 @@ async def test_a_message_that_must_wait_is_kept_even_under_a_wrong_key(
     sent = record(event)
     await notes.processor().process([Record(None, sent.value, sent.headers)])
     kept = "SELECT 1 FROM dead_letters UNION ALL SELECT 1 FROM parked_messages"
-    assert await rows(engine, kept) == [(1,)]
+    assert await rows(database, kept) == [(1,)]
 
 
 # -- relay and wake-up -------------------------------------------------------------------------
@@ -379,9 +378,9 @@ async def relay(system: System, *, count: int = 1) -> AsyncIterator[None]:
                 await task
 
 
-async def sent(system: System, engine: AsyncEngine) -> None:
+async def sent(system: System, database: Database) -> None:
     async def empty() -> bool | None:
-        return True if not await rows(engine, "SELECT 1 FROM outbox LIMIT 1") else None
+        return True if not await rows(database, "SELECT 1 FROM outbox LIMIT 1") else None
 
     await eventually(empty, "the outbox to be empty")
 
@@ -396,7 +395,7 @@ async def on_topic(system: System, keys: Sequence[UUID]) -> dict[str, list[int]]
 
 
 async def test_two_relays_at_once_send_each_row_once_and_each_key_in_order(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     keys = [new_id() for _ in range(24)]
     assert {shard_of(str(key)) for key in keys} == {0, 1, 2, 3}
@@ -410,7 +409,7 @@ async def test_two_relays_at_once_send_each_row_once_and_each_key_in_order(
             for key in source.sample(list(mine), 3) * source.randint(1, 4):
                 versions[key] += 1
                 events.append(customer_created(key, version=versions[key]))
-            async with engine.begin() as tx:
+            async with database.transaction() as tx:
                 await publish(tx, events, now=NOW, new_id=new_id)
                 await asyncio.sleep(source.random() * 0.01)  # commits overtake each other
         written.update(versions)
@@ -418,13 +417,13 @@ async def test_two_relays_at_once_send_each_row_once_and_each_key_in_order(
     written: dict[UUID, int] = {}
     async with relay(system, count=2):
         await asyncio.gather(*(write(keys[n::4]) for n in range(4)))
-        await sent(system, engine)
+        await sent(system, database)
     found = await on_topic(system, keys)
     assert found == {str(key): list(range(1, last + 1)) for key, last in written.items()}
 
 
 async def test_a_shard_that_another_relay_holds_is_left_to_it(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     held, free = _keys_of_two_shards()
     connection: Any = await asyncpg.connect(system.databases["billing"])
@@ -432,31 +431,31 @@ async def test_a_shard_that_another_relay_holds_is_left_to_it(
         await connection.execute(
             "SELECT pg_advisory_lock($1, $2)", _LOCK_CLASS, shard_of(str(held))
         )
-        async with engine.begin() as tx:
+        async with database.transaction() as tx:
             events = [customer_created(key) for key in (held, free)]
             await publish(tx, events, now=NOW, new_id=new_id)
         async with relay(system):
 
             async def other_shard_sent() -> bool | None:
-                found = await rows(engine, "SELECT aggregateid FROM outbox")
+                found = await rows(database, "SELECT aggregateid FROM outbox")
                 return True if found == [(str(held),)] else None
 
             await eventually(other_shard_sent, "the row of the other shard to be sent")
             assert (await on_topic(system, [held, free])) == {str(held): [], str(free): [1]}
             await connection.execute("SELECT pg_advisory_unlock_all()")
-            await sent(system, engine)
+            await sent(system, database)
     finally:
         await connection.close()
     assert (await on_topic(system, [held]))[str(held)] == [1]
 
 
 async def test_rows_stay_when_kafka_refuses_and_go_in_order_when_it_takes_them(
-    system: System, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    system: System, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.messaging.outbox._PAYLOAD_MAX_BYTES", 10**9)
     key = new_id()
     events = [customer_created(key, version=version) for version in (1, 2, 3)]
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await publish(tx, events, now=NOW, new_id=new_id)
         # Above what a topic takes, and random, so that compression does not help.
         await tx.execute(
@@ -471,17 +470,17 @@ async def test_rows_stay_when_kafka_refuses_and_go_in_order_when_it_takes_them(
                 return True if len(failures) >= 2 else None
 
             await eventually(tried_again, "the relay to try a second time")
-            assert await rows(engine, "SELECT count(*) FROM outbox") == [(3,)]
+            assert await rows(database, "SELECT count(*) FROM outbox") == [(3,)]
             # Nothing of a batch that failed is ever seen.
             assert await on_topic(system, [key]) == {str(key): []}
-            async with engine.begin() as tx:
+            async with database.transaction() as tx:
                 await tx.execute(text("DELETE FROM outbox WHERE length(payload) > 1000000"))
-            await sent(system, engine)
+            await sent(system, database)
     assert await on_topic(system, [key]) == {str(key): [1, 3]}
 
 
 async def test_a_dead_letter_of_the_largest_message_does_not_stop_the_relay(
-    system: System, engine: AsyncEngine, notes: Notes
+    system: System, database: Database, notes: Notes
 ) -> None:
     # With the headers that a dead letter gets on top it would be larger than the broker takes,
     # and everything else of its shard would wait behind it for ever.
@@ -492,18 +491,18 @@ async def test_a_dead_letter_of_the_largest_message_does_not_stop_the_relay(
         CUSTOMERS, event.key, value, {name: text.decode() for name, text in headers}
     )  # the broker takes it as it is
     await notes.processor().process([Record(event.key.encode(), value, headers)])
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await publish(tx, [named(event.customer_id, "next")], now=NOW, new_id=new_id)
     async with relay(system):
 
         async def gone() -> bool | None:
-            return True if not await rows(engine, "SELECT 1 FROM outbox") else None
+            return True if not await rows(database, "SELECT 1 FROM outbox") else None
 
         await eventually(gone, "what comes after the dead letter to be sent", limit_s=6)
 
 
 async def test_a_row_of_another_process_is_sent_well_before_the_fallback(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     key = new_id()
     async with relay(system):
@@ -513,19 +512,19 @@ async def test_a_row_of_another_process_is_sent_well_before_the_fallback(
                 "SELECT 1 FROM pg_stat_activity "
                 "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
             )
-            return True if await rows(engine, query) else None
+            return True if await rows(database, query) else None
 
         await eventually(listening)
         connection: Any = await asyncpg.connect(system.databases["billing"])
         try:
             pauses = []
             for version in range(1, 8):
-                async with engine.begin() as tx:
+                async with database.transaction() as tx:
                     event = customer_created(key, version=version)
                     await publish(tx, [event], now=NOW, new_id=new_id)
                 started = time.monotonic()
                 await connection.execute("NOTIFY kontor_work, 'work'")
-                await sent(system, engine)
+                await sent(system, database)
                 pauses.append(time.monotonic() - started)
         finally:
             await connection.close()
@@ -555,22 +554,22 @@ async def test_work_that_is_hinted_at_while_it_is_stopped_still_stops(turns: int
 
 
 async def test_a_row_without_any_hint_is_sent_by_the_fallback(
-    system: System, engine: AsyncEngine
+    system: System, database: Database
 ) -> None:
     async with relay(system):
-        async with engine.begin() as tx:
+        async with database.transaction() as tx:
             await publish(tx, [customer_created()], now=NOW, new_id=new_id)
-        await sent(system, engine)
+        await sent(system, database)
 
 
 # -- due work ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def mails(system: System) -> AsyncIterator[AsyncEngine]:
+async def mails(system: System) -> AsyncIterator[Database]:
     """The notifier's database, with five deliveries that are due."""
-    async with engine_of(system, "notifier") as engine:
-        async with engine.begin() as tx:
+    async with database_of(system, "notifier") as database:
+        async with database.transaction() as tx:
             await tx.execute(text("TRUNCATE deliveries"))
             for _ in range(5):
                 await tx.execute(
@@ -581,21 +580,21 @@ async def mails(system: System) -> AsyncIterator[AsyncEngine]:
                     ),
                     {"id": new_id(), "now": NOW, "text": str(new_id())},
                 )
-        yield engine
+        yield database
 
 
-async def claimed(engine: AsyncEngine, now: datetime, limit: int = 10) -> Sequence[Any]:
-    async with engine.begin() as tx:
+async def claimed(database: Database, now: datetime, limit: int = 10) -> Sequence[Any]:
+    async with database.transaction() as tx:
         return await claim_due(tx, notifier_tables.deliveries, now=now, limit=limit)
 
 
-async def finished(engine: AsyncEngine, row: Any, **values: Any) -> bool:
-    async with engine.begin() as tx:
+async def finished(database: Database, row: Any, **values: Any) -> bool:
+    async with database.transaction() as tx:
         return await finish(tx, notifier_tables.deliveries, row, **values)
 
 
 async def test_work_is_not_taken_before_it_is_due_nor_while_it_is_leased(
-    mails: AsyncEngine,
+    mails: Database,
 ) -> None:
     assert not await claimed(mails, NOW - timedelta(seconds=1))
     assert len(await claimed(mails, NOW, limit=2)) == 2
@@ -604,9 +603,9 @@ async def test_work_is_not_taken_before_it_is_due_nor_while_it_is_leased(
     assert len(await claimed(mails, NOW + timedelta(seconds=20))) == 5
 
 
-async def test_workers_at_once_take_different_rows_and_nobody_waits(mails: AsyncEngine) -> None:
+async def test_workers_at_once_take_different_rows_and_nobody_waits(mails: Database) -> None:
     table = notifier_tables.deliveries
-    async with mails.begin() as one, mails.begin() as other:
+    async with mails.transaction() as one, mails.transaction() as other:
         first = await claim_due(one, table, now=NOW, limit=3)
         async with asyncio.timeout(5):
             second = await claim_due(other, table, now=NOW, limit=3)
@@ -615,7 +614,7 @@ async def test_workers_at_once_take_different_rows_and_nobody_waits(mails: Async
 
 
 async def test_the_lease_of_work_in_hand_is_renewed_until_it_is_finished(
-    mails: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    mails: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.due_work._RENEW_EVERY_S", 0.02)
     table = notifier_tables.deliveries
@@ -638,7 +637,7 @@ async def test_the_lease_of_work_in_hand_is_renewed_until_it_is_finished(
 
 
 async def test_after_the_lease_another_takes_over_and_the_late_result_is_refused(
-    mails: AsyncEngine,
+    mails: Database,
 ) -> None:
     (late, *_) = await claimed(mails, NOW)
     again = await claimed(mails, NOW + timedelta(seconds=20))
@@ -647,7 +646,7 @@ async def test_after_the_lease_another_takes_over_and_the_late_result_is_refused
     assert not await finished(mails, late, state="parked", last_error="too late")
     assert await finished(mails, mine, state="sent", sent_at=NOW)
     assert not await finished(mails, mine, state="parked")
-    async with mails.connect() as tx:
+    async with mails.reading() as tx:
         query = "SELECT state, last_error FROM deliveries WHERE id = :id"
         row = (await tx.execute(text(query), {"id": mine.id})).one()
     assert tuple(row) == ("sent", None)

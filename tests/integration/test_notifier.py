@@ -10,13 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.mailbox import Behaviour, Mail, MailboxServer, read_mailbox, set_behaviour
 from deploy.services import SERVICES
 from services.notifier.settings import NotifierSettings
 from services.notifier.use_cases.sending import send_due_mails
 from shared.clock import new_id
+from shared.database import Database
 from shared.events.billing import INVOICES, InvoiceDocumentStored
 from shared.events.notifier import DELIVERIES, EmailFailed, EmailSent
 from shared.retries import SendFailure
@@ -26,7 +26,7 @@ from shared.storage import DocumentStore
 from tests.integration.steps import (
     Sent,
     book_plan,
-    engine_of,
+    database_of,
     invoice_opened,
     new_customer,
     send_all,
@@ -69,12 +69,12 @@ async def system(
 class Post:
     """The sender with a clock that is moved by hand."""
 
-    def __init__(self, system: System, engine: AsyncEngine) -> None:
+    def __init__(self, system: System, database: Database) -> None:
         settings = system.settings("notifier")
         assert isinstance(settings, NotifierSettings)
         self.system = system
         self.settings = settings
-        self.engine = engine
+        self.database = database
         self.folder = Path(system.servers.mailbox_dir)
         self.mailer = Mailer(settings)
         self.now = datetime.now(UTC) + timedelta(minutes=1)
@@ -82,7 +82,7 @@ class Post:
     async def send(self, *, after_s: float = 0) -> bool:
         self.now += timedelta(seconds=after_s)
         return await send_due_mails(
-            self.engine,
+            self.database,
             DocumentStore(self.settings.storage_url),
             self.mailer,
             self.settings,
@@ -136,8 +136,8 @@ class Post:
 
 @pytest.fixture
 async def post(system: System) -> AsyncIterator[Post]:
-    async with engine_of(system, "notifier") as engine:
-        made = Post(system, engine)
+    async with database_of(system, "notifier") as database:
+        made = Post(system, database)
         made.behave(Behaviour.OK)
         while await made.send(after_s=7200):  # what an earlier test left
             pass

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from deploy.local.process import PORTS, is_free
+from shared import tracing
 from shared.messaging.batch import BatchProcessor
 from shared.monitoring import STUCK_S, Monitor
 from tests.builders import PLANS, customer
@@ -40,6 +41,7 @@ def spans() -> InMemorySpanExporter:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
+    tracing.enabled.cache_clear()
     return exporter
 
 

@@ -20,7 +20,7 @@ from tests.builders import MODULES, PLANS, customer
 from tests.integration.steps import (
     book_modules,
     book_plan,
-    engine_of,
+    database_of,
     in_state,
     invoice_paid,
     new_customer,
@@ -389,7 +389,7 @@ async def test_the_period_starts_on_the_customers_own_day_of_the_payment(
     booked = await book_plan(system, made["id"], "Team", cycle)
     instant = datetime.fromisoformat(f"{paid_at}+00:00")
     event = invoice_paid(made["id"], booked, instant)
-    async with engine_of(system, "subscriptions") as engine, engine.begin() as tx:
+    async with database_of(system, "subscriptions") as database, database.transaction() as tx:
         await activate_paid_bookings(tx, [event], now=NOON, new_id=new_id)
     found = await system.get(f"/subscriptions/{booked['subscriptions'][0]['id']}")
     assert found["state"] == "active"
@@ -557,7 +557,7 @@ async def test_entitlements_found_unchanged_are_not_told_again(system: System) -
     await system.post(f"/customers/{made['id']}/plan-actions", free)
     before = await as_stored(system, made["id"])
     waiting = "SELECT count(*) FROM outbox WHERE type = 'entitlements.changed'"
-    async with engine_of(system, "subscriptions") as engine, engine.begin() as tx:
+    async with database_of(system, "subscriptions") as database, database.transaction() as tx:
         told = await tx.scalar(text(waiting))
         await refresh_entitlements(tx, [UUID(made["id"])], now=NOON, new_id=new_id)
         assert await tx.scalar(text(waiting)) <= told

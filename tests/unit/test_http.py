@@ -1,7 +1,7 @@
 """The edge of every API, on a database that only counts what is asked of it."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ def sql_error(sqlstate: str) -> DBAPIError:
 
 @dataclass
 class Database:
-    """Stands in for the engine. Knows the table of idempotency keys, and nothing else.
+    """Stands in for the database. Knows the table of idempotency keys, and nothing else.
 
     Attributes:
         failures: raised at the next commits, one each.
@@ -69,18 +69,15 @@ class Database:
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     _added: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def execution_options(self, **options: str) -> "Database":
-        self.log.append(options["isolation_level"])
-        return self
-
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator["Database"]:
+    async def reading(self) -> AsyncIterator["Database"]:
         if self.unreachable:
             raise ConnectionRefusedError("nobody listens")
+        self.log.append("AUTOCOMMIT")
         yield self
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["Database"]:
+    async def transaction(self) -> AsyncIterator["Database"]:
         if self.unreachable:
             raise ConnectionRefusedError("nobody listens")
         self._added = {}
@@ -95,20 +92,17 @@ class Database:
         self.answers |= self._added
         self.log.append("commit")
 
-    async def scalar(self, *_: Any) -> bool:
-        return self.key_is_free
+    async def write(self, write: Any, columns: Iterable[list[Any]]) -> None:
+        row = dict(zip(write.names, (values[0] for values in columns), strict=True))
+        row["headers"] = json.loads(row["headers"])
+        self._added[row["client"], row["key"]] = SimpleNamespace(**row)
 
-    async def execute(self, statement: Any, parameters: Any = None) -> Any:
-        if parameters and "fingerprint" in parameters:
-            row = {name: values[0] for name, values in parameters.items()}
-            row["headers"] = json.loads(row["headers"])
-            self._added[row["client"], row["key"]] = SimpleNamespace(**row)
-            return SimpleNamespace(rowcount=1)
-        found = {str(v) for v in statement.compile().params.values()}
-        rows = [row for key, row in self.answers.items() if set(key) == found]
-        return SimpleNamespace(one_or_none=lambda: rows[0] if rows else None)
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        if "advisory" in query:
+            return [SimpleNamespace(mine=self.key_is_free)]
+        return [row for key, row in self.answers.items() if key == values]
 
-    async def dispose(self) -> None:
+    async def close(self) -> None:
         self.log.append("disposed")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from services.billing import tables as t
-from shared.database import Tx, among, insert_rows
+from shared.database import Tx, insert_rows
 from shared.events.billing import SettingsChanged
 from shared.events.customers import CustomerErased, CustomerState
 
@@ -16,7 +16,6 @@ __all__ = [
     "erase_customers",
     "get_seller",
     "lock_customers",
-    "lock_customers_of",
     "lock_seller",
     "save_customers",
     "save_seller",
@@ -31,24 +30,8 @@ _TAKE_OVER = (
 
 async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
-    query = (
-        select(t.customers)
-        .where(among(t.customers.c.id, ids))
-        .order_by(t.customers.c.id)
-        .with_for_update()
-    )
-    return {row.id: row.state for row in await tx.execute(query)}
-
-
-async def lock_customers_of(tx: Tx, invoice_ids: Iterable[UUID]) -> None:
-    """The same, for who only knows the invoices."""
-    await tx.execute(
-        text(
-            "SELECT id FROM customers WHERE id IN "
-            "(SELECT customer_id FROM invoices WHERE id = ANY(:ids)) ORDER BY id FOR UPDATE"
-        ),
-        {"ids": list(invoice_ids)},
-    )
+    query = "SELECT id, state FROM customers WHERE id = ANY($1) ORDER BY id FOR UPDATE"
+    return {row.id: row.state for row in await tx.fetch(query, list(ids))}
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:

@@ -34,6 +34,18 @@ _TAKE = text(
     "RETURNING next_number - :count AS first, last_date"
 )
 
+_INVOICES = (
+    "SELECT * FROM invoices WHERE id = ANY($1) AND ($2::uuid[] IS NULL OR customer_id = ANY($2))"
+)
+# All rows are found, and so all customers locked, before the first invoice is.
+_LOCK = (
+    "WITH locked AS MATERIALIZED (SELECT id FROM customers WHERE id IN "
+    "(SELECT customer_id FROM invoices WHERE id = ANY($1)) ORDER BY id FOR UPDATE) "
+    "SELECT i.* FROM invoices i JOIN locked ON locked.id = i.customer_id "
+    "WHERE i.id = ANY($1) AND ($2::uuid[] IS NULL OR customer_id = ANY($2)) "
+    "ORDER BY i.id FOR UPDATE OF i"
+)
+
 
 async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[int, date]:
     """Take `count` numbers in a row; returns the first and the invoice date to use.
@@ -169,12 +181,8 @@ def _line(row: Any) -> InvoiceLine:
 
 async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
     lines = defaultdict(list)
-    query = (
-        select(t.invoice_lines)
-        .where(among(t.invoice_lines.c.invoice_id, [row.id for row in rows]))
-        .order_by(t.invoice_lines.c.invoice_id, t.invoice_lines.c.position)
-    )
-    for line in await tx.execute(query):
+    query = "SELECT * FROM invoice_lines WHERE invoice_id = ANY($1) ORDER BY invoice_id, position"
+    for line in await tx.fetch(query, [row.id for row in rows]):
         lines[line.invoice_id].append(line)
     return [_invoice(row, lines[row.id]) for row in rows]
 
@@ -185,21 +193,12 @@ async def get_invoice(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice
 
 
 async def get_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> list[Invoice]:
-    query = select(t.invoices).where(among(t.invoices.c.id, ids))
-    query = only_seen(query, t.invoices.c.customer_id, seen)
-    return await _with_lines(tx, (await tx.execute(query)).all())
+    return await _with_lines(tx, await tx.fetch(_INVOICES, list(ids), seen))
 
 
 async def lock_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> dict[UUID, Invoice]:
-    """Lock invoices, ordered by id. Their customers are locked already."""
-    query = (
-        select(t.invoices)
-        .where(among(t.invoices.c.id, ids))
-        .order_by(t.invoices.c.id)
-        .with_for_update()
-    )
-    query = only_seen(query, t.invoices.c.customer_id, seen)
-    rows = (await tx.execute(query)).all()
+    """Lock first the customers of invoices and then these, each ordered by id."""
+    rows = await tx.fetch(_LOCK, list(ids), seen)
     return {invoice.id: invoice for invoice in await _with_lines(tx, rows)}
 
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.billing import repository, tables
 from services.billing.documents.model import (
@@ -20,6 +19,7 @@ from services.billing.documents.pool import RenderPool
 from services.billing.domain.invoice import Invoice, InvoiceLine
 from services.billing.domain.texts import tax_note
 from shared.clock import Clock, NewId
+from shared.database import Database
 from shared.due_work import claim_due, finish, held
 from shared.events.billing import InvoiceDocumentStored
 from shared.messaging.outbox import publish
@@ -36,10 +36,10 @@ _ATTEMPTS_MAX = 12
 
 
 async def draw_due_documents(
-    engine: AsyncEngine, store: DocumentStore, pool: RenderPool, *, clock: Clock, new_id: NewId
+    database: Database, store: DocumentStore, pool: RenderPool, *, clock: Clock, new_id: NewId
 ) -> bool:
     """Draw and store a batch of documents; tells whether there were any."""
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         claimed = await claim_due(tx, tables.documents, now=clock(), limit=_LIMIT)
         invoices = {
             invoice.id: invoice
@@ -49,15 +49,15 @@ async def draw_due_documents(
     async def draw(row: Any) -> None:
         with continued("draw document", row.correlation):
             invoice = invoices[row.invoice_id]
-            await _draw(engine, store, pool, row, invoice, clock=clock, new_id=new_id)
+            await _draw(database, store, pool, row, invoice, clock=clock, new_id=new_id)
 
-    async with held(engine, tables.documents, claimed, clock=clock):
+    async with held(database, tables.documents, claimed, clock=clock):
         await asyncio.gather(*(draw(row) for row in claimed))
     return bool(claimed)
 
 
 async def _draw(
-    engine: AsyncEngine,
+    database: Database,
     store: DocumentStore,
     pool: RenderPool,
     claimed: Any,
@@ -73,7 +73,7 @@ async def _draw(
         log.exception("document not drawn", invoice=invoice.number)
         now = clock()
         given_up = claimed.attempts >= _ATTEMPTS_MAX
-        async with engine.begin() as tx:
+        async with database.transaction() as tx:
             await finish(
                 tx,
                 tables.documents,
@@ -86,7 +86,7 @@ async def _draw(
     if drawn.replaced:
         log.warning("characters replaced", invoice=invoice.number, count=len(drawn.replaced))
     now = clock()
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await repository.lock_customers(tx, [invoice.customer_id])
         mine = await finish(
             tx,

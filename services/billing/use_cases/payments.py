@@ -95,7 +95,6 @@ def _facts(invoice: Invoice) -> dict[str, str]:
 
 
 async def _lock(tx: Tx, invoice_id: UUID, seen: Seen) -> Invoice:
-    await repository.lock_customers_of(tx, [invoice_id])
     invoice = (await repository.lock_invoices(tx, [invoice_id], seen=seen)).get(invoice_id)
     if invoice is None:
         raise NotFound("invoice", invoice_id)

@@ -35,7 +35,7 @@ async def export_customers(
 ) -> StreamingResponse:
     """All customers by number. Cells that a spreadsheet could run begin with an apostrophe."""
     del call
-    pages = exports.all_customers(request.app.state.engine)
+    pages = exports.all_customers(request.app.state.database)
     return _csv("customers", schemas.CUSTOMER_COLUMNS, pages, schemas.customer_cells)
 
 
@@ -45,7 +45,7 @@ async def export_users(
 ) -> StreamingResponse:
     """All users, oldest first. Cells that a spreadsheet could run begin with an apostrophe."""
     del call
-    pages = exports.all_users(request.app.state.engine)
+    pages = exports.all_users(request.app.state.database)
     return _csv("users", schemas.USER_COLUMNS, pages, schemas.user_cells)
 
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
 
 from services.customers import tables as t
 from services.customers.domain.user import User, email_key
-from shared.database import Tx, among, insert_rows, update_rows
+from shared.database import Tx, among, insert_new, update_rows
 from shared.errors import Conflict
 from shared.paging import fetch_page
 
@@ -109,8 +109,7 @@ async def add_users(tx: Tx, added: Sequence[User], *, now: datetime) -> None:
         Conflict: somebody has one of the addresses.
     """
     rows = [{**_row(user), "created_at": now, "updated_at": now} for user in added]
-    conflict = "ON CONFLICT (email_key) DO NOTHING"
-    if await insert_rows(tx, t.users, rows, on_conflict=conflict) < len(rows):
+    if await insert_new(tx, t.users, rows, unless="(email_key)") < len(rows):
         raise _email_taken()
 
 
@@ -122,7 +121,8 @@ async def save_users(tx: Tx, changed: Sequence[User], *, now: datetime) -> None:
     """
     try:
         await update_rows(tx, t.users, [{**_row(user), "updated_at": now} for user in changed])
-    except IntegrityError as error:
+        await tx.flush()
+    except asyncpg.UniqueViolationError as error:
         raise _email_taken() from error
 
 

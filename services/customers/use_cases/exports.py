@@ -5,32 +5,30 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from services.customers import repository
 from services.customers.domain.customer import Customer
 from services.customers.use_cases.one_customer import read_customer
-from shared.database import Tx
+from shared.database import Database, Tx
 
 __all__ = ["all_customers", "all_users", "personal_data"]
 
 _PAGE = 500
 
 
-async def all_customers(engine: AsyncEngine) -> AsyncIterator[Sequence[Customer]]:
+async def all_customers(database: Database) -> AsyncIterator[Sequence[Customer]]:
     """All customers in the order of their numbers, a page at a time."""
     after: str | None = ""
     while after is not None:
-        async with engine.connect() as tx:  # given back between pages: readers may be slow
+        async with database.reading() as tx:  # given back between pages: readers may be slow
             customers, after = await repository.page_of_customers(tx, after=after, limit=_PAGE)
         yield customers
 
 
-async def all_users(engine: AsyncEngine) -> AsyncIterator[Sequence[Any]]:
+async def all_users(database: Database) -> AsyncIterator[Sequence[Any]]:
     """All users with the numbers of their customers, oldest first, a page at a time."""
     after: str | None = ""
     while after is not None:
-        async with engine.connect() as tx:
+        async with database.reading() as tx:
             users, after = await repository.page_of_users(tx, after=after, limit=_PAGE)
         yield users
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text
 
 from services.identity import tables as t
-from shared.database import Tx, insert_rows, update_rows
+from shared.database import Tx, insert_new, insert_rows, update_rows
 from shared.paging import fetch_page
 
 __all__ = [
@@ -50,8 +50,7 @@ async def list_operators(
 
 async def add_operator(tx: Tx, row: dict[str, Any]) -> bool:
     """Add an operator; False when the e-mail is taken."""
-    added = await insert_rows(tx, t.operators, [row], on_conflict="ON CONFLICT (email) DO NOTHING")
-    return added == 1
+    return await insert_new(tx, t.operators, [row], unless="(email)") == 1
 
 
 async def save_operator(tx: Tx, operator_id: UUID, **values: Any) -> None:

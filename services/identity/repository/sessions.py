@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, text, update
 
 from services.identity import tables as t
-from shared.database import Tx, insert_rows
+from shared.database import Tx, insert_new, insert_rows
 from shared.due_work import due_now
 
 __all__ = [
@@ -101,8 +101,8 @@ async def add_reset(
         "reason": reason,
         "created_at": now,
     }
-    conflict = "ON CONFLICT (operator_id) WHERE state = 'due' DO NOTHING"
-    return await insert_rows(tx, t.password_resets, [row], on_conflict=conflict) == 1
+    unless = "(operator_id) WHERE state = 'due'"
+    return await insert_new(tx, t.password_resets, [row], unless=unless) == 1
 
 
 async def lock_reset(tx: Tx, token_hash: str, *, now: datetime) -> Any:

@@ -2,19 +2,18 @@
 
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from services.identity.repository import sessions
 from shared.clock import Clock
+from shared.database import Database
 
 __all__ = ["forget_ended"]
 
 _KEPT = timedelta(days=7)
 
 
-async def forget_ended(engine: AsyncEngine, *, clock: Clock) -> bool:
+async def forget_ended(database: Database, *, clock: Clock) -> bool:
     """One round; there is never more to do at once."""
     now = clock()
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await sessions.forget_old(tx, before=now - _KEPT, now=now)
     return False

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from services.identity.domain import rotation
 from services.identity.domain.rotation import ListedKey
 from services.identity.repository import clients as repository
@@ -14,7 +12,7 @@ from services.identity.settings import IdentitySettings
 from services.identity.signing import Sealer, new_key
 from shared.audit import Act, record
 from shared.clock import Clock, NewId
-from shared.database import Tx
+from shared.database import Database, Tx
 
 __all__ = ["Signer", "list_public_keys", "rotate_keys", "rotate_when_due", "take_signer"]
 
@@ -105,11 +103,11 @@ def _ended(
 
 
 async def rotate_when_due(
-    engine: AsyncEngine, settings: IdentitySettings, *, clock: Clock, new_id: NewId
+    database: Database, settings: IdentitySettings, *, clock: Clock, new_id: NewId
 ) -> bool:
     """Make a new key when the newest is old enough, and forget those that nothing needs."""
     now, every = clock(), timedelta(days=settings.key_days)
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         if rotation.stale(_listed(await repository.get_keys(tx)), now, every):
             await repository.lock_keys(tx)
             if rotation.stale(_listed(await repository.get_keys(tx)), now, every):

@@ -6,7 +6,6 @@ from email.policy import SMTP
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.identity import tables
 from services.identity.credentials import hash_secret
@@ -15,7 +14,7 @@ from services.identity.repository import operators, sessions
 from services.identity.settings import IdentitySettings
 from services.identity.use_cases.account import set_password
 from shared.clock import Clock, NewId, NewSecret
-from shared.database import Tx
+from shared.database import Database, Tx
 from shared.due_work import claim_due, finish, held
 from shared.errors import InputInvalid
 from shared.retries import SendFailure, retry_at
@@ -53,7 +52,7 @@ async def use_reset(tx: Tx, token: str, password: str, *, now: datetime, new_id:
 
 
 async def send_due_resets(
-    engine: AsyncEngine,
+    database: Database,
     mailer: Mailer,
     settings: IdentitySettings,
     *,
@@ -61,16 +60,16 @@ async def send_due_resets(
     new_secret: NewSecret,
 ) -> bool:
     """Send links that were asked for; tells whether there were any."""
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         claimed = await claim_due(tx, tables.password_resets, now=clock(), limit=_AT_ONCE)
-    async with held(engine, tables.password_resets, claimed, clock=clock):
+    async with held(database, tables.password_resets, claimed, clock=clock):
         for row in claimed:
-            await _send(engine, mailer, settings, row, clock=clock, new_secret=new_secret)
+            await _send(database, mailer, settings, row, clock=clock, new_secret=new_secret)
     return bool(claimed)
 
 
 async def _send(
-    engine: AsyncEngine,
+    database: Database,
     mailer: Mailer,
     settings: IdentitySettings,
     row: Any,
@@ -81,7 +80,7 @@ async def _send(
     # Made only now, and its hash committed before the mail goes out: each attempt has its own.
     token, now = new_secret(), clock()
     expires_at = now + timedelta(minutes=settings.reset_minutes)
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         mine = await finish(
             tx,
             tables.password_resets,
@@ -97,7 +96,7 @@ async def _send(
     if failure is not None:
         values = _after(failure, row.attempts, clock())
         log.warning("reset mail not sent", reset=str(row.id), code=failure.code)
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         await finish(tx, tables.password_resets, row, **values)
 
 

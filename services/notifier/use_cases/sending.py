@@ -7,7 +7,6 @@ from email.message import EmailMessage
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notifier import repository, tables
 from services.notifier.domain.delivery import after_failure
@@ -15,6 +14,7 @@ from services.notifier.mails.build import Attachment, Envelope, build_mail
 from services.notifier.mails.kinds import InvoiceMail
 from services.notifier.settings import NotifierSettings
 from shared.clock import Clock, NewId
+from shared.database import Database
 from shared.due_work import claim_due, finish, held
 from shared.events import Event
 from shared.events.billing import InvoiceOpened, SettingsChanged
@@ -34,7 +34,7 @@ _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 
 async def send_due_mails(
-    engine: AsyncEngine,
+    database: Database,
     store: DocumentStore,
     mailer: Mailer,
     settings: NotifierSettings,
@@ -43,7 +43,7 @@ async def send_due_mails(
     new_id: NewId,
 ) -> bool:
     """Send a batch of mails, all at the same time; tells whether there were any."""
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         claimed = await claim_due(tx, tables.deliveries, now=clock(), limit=settings.send_at_once)
         customers = await repository.get_customers(tx, [row.customer_id for row in claimed])
         invoices = await repository.get_invoices(tx, [row.invoice_id for row in claimed])
@@ -74,9 +74,9 @@ async def send_due_mails(
             else:
                 failure = await mailer.send(message)
         failpoint("sender.before_result")
-        await _finish(engine, row, recipient, message, failure, now=clock(), new_id=new_id)
+        await _finish(database, row, recipient, message, failure, now=clock(), new_id=new_id)
 
-    async with held(engine, tables.deliveries, claimed, clock=clock):
+    async with held(database, tables.deliveries, claimed, clock=clock):
         await asyncio.gather(*(send(row) for row in claimed))
     return bool(claimed)
 
@@ -133,7 +133,7 @@ async def _build(
 
 
 async def _finish(
-    engine: AsyncEngine,
+    database: Database,
     row: Any,
     recipient: str,
     message: EmailMessage | None,
@@ -170,7 +170,7 @@ async def _finish(
                 reason=_ADDRESS.sub("<address>", words)[:300],
                 attempts=row.attempts,
             )
-    async with engine.begin() as tx:
+    async with database.transaction() as tx:
         customer = (await repository.lock_customers(tx, [row.customer_id])).get(row.customer_id)
         if customer and _erased(customer):  # while the mail was on its way: nothing personal stays
             recipient = ""

@@ -29,7 +29,7 @@ def _offering(row: Any) -> Offering:
 
 async def get_catalogue(tx: Tx, *, with_prices: bool = True) -> Catalogue:
     """All offerings with their current prices. Small (tens of rows), so it is read whole."""
-    offerings = {row.id: _offering(row) for row in await tx.execute(select(t.offerings))}
+    offerings = {row.id: _offering(row) for row in await tx.fetch("SELECT * FROM offerings")}
     if not with_prices:
         return Catalogue(offerings)
     newest = (

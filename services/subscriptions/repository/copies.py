@@ -32,13 +32,8 @@ _TAKE_OVER = (
 
 async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
-    query = (
-        select(t.customers)
-        .where(among(t.customers.c.id, ids))
-        .order_by(t.customers.c.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in (await tx.execute(query)).all()}
+    query = "SELECT * FROM customers WHERE id = ANY($1) ORDER BY id FOR UPDATE"
+    return {row.id: row for row in await tx.fetch(query, list(ids))}
 
 
 async def get_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:

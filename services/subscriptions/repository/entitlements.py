@@ -4,10 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
 from services.subscriptions import tables as t
-from shared.database import Tx, among, insert_rows
+from shared.database import Tx, insert_rows
 
 __all__ = [
     "get_entitlements",
@@ -16,8 +14,8 @@ __all__ = [
 
 
 async def get_entitlements(tx: Tx, customer_ids: Iterable[UUID]) -> dict[UUID, Any]:
-    query = select(t.entitlements).where(among(t.entitlements.c.customer_id, customer_ids))
-    return {row.customer_id: row for row in (await tx.execute(query)).all()}
+    query = "SELECT * FROM entitlements WHERE customer_id = ANY($1)"
+    return {row.customer_id: row for row in await tx.fetch(query, list(customer_ids))}
 
 
 async def save_entitlements(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
@@ -91,10 +91,12 @@ async def save_subscriptions(tx: Tx, changed: Iterable[Subscription], *, now: da
 async def get_subscription(
     tx: Tx, subscription_id: UUID, *, seen: Seen = None
 ) -> Subscription | None:
-    query = select(t.subscriptions).where(t.subscriptions.c.id == subscription_id)
-    query = only_seen(query, t.subscriptions.c.customer_id, seen)
-    row = (await tx.execute(query)).one_or_none()
-    return _subscription(row) if row else None
+    query = (
+        "SELECT * FROM subscriptions "
+        "WHERE id = $1 AND ($2::uuid[] IS NULL OR customer_id = ANY($2))"
+    )
+    found = await tx.fetch(query, subscription_id, seen)
+    return _subscription(found[0]) if found else None
 
 
 async def list_subscriptions(
@@ -129,12 +131,12 @@ async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Sub
 async def get_live_subscriptions(
     tx: Tx, customer_ids: Iterable[UUID]
 ) -> dict[UUID, list[Subscription]]:
-    s = t.subscriptions
-    query = select(s).where(
-        among(s.c.customer_id, customer_ids), s.c.state.not_in(["expired", "withdrawn"])
+    query = (
+        "SELECT * FROM subscriptions "
+        "WHERE customer_id = ANY($1) AND state NOT IN ('expired', 'withdrawn')"
     )
     found: dict[UUID, list[Subscription]] = {}
-    for row in (await tx.execute(query)).all():
+    for row in await tx.fetch(query, list(customer_ids)):
         found.setdefault(row.customer_id, []).append(_subscription(row))
     return found
 
@@ -144,20 +146,18 @@ async def lock_offers(
 ) -> list[tuple[Offer, Subscription, str]]:
     """The open offers by (request, subscription), with what they would change and the time zone."""
     keys = list(keys)
-    wanted = text(
+    wanted = (
         "SELECT s.*, o.request_id, o.subscription_id, o.product_id AS offered_product_id, "
         "o.cycle AS offered_cycle, o.price_id AS offered_price_id, o.state AS offer_state, "
         "o.previous_state, o.invoice_id, c.time_zone "
-        "FROM unnest(CAST(:requests AS uuid[]), CAST(:subscriptions AS uuid[])) "
+        "FROM unnest($1::uuid[], $2::uuid[]) "
         "AS k (request_id, subscription_id) "
         "JOIN offers o ON o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
         "JOIN subscriptions s ON s.id = o.subscription_id "
         "JOIN customers c ON c.id = o.customer_id "
         "WHERE o.state = 'open' ORDER BY s.id FOR UPDATE OF o, s"
     )
-    rows = await tx.execute(
-        wanted, {"requests": [k[0] for k in keys], "subscriptions": [k[1] for k in keys]}
-    )
+    rows = await tx.fetch(wanted, [key[0] for key in keys], [key[1] for key in keys])
     return [
         (
             Offer(
@@ -174,7 +174,7 @@ async def lock_offers(
             _subscription(row),
             row.time_zone,
         )
-        for row in rows.all()
+        for row in rows
     ]
 
 

@@ -1,0 +1,39 @@
+"""Which failures of the database pass by themselves."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+__all__ = ["is_transient", "serialization_failed"]
+
+# SQLSTATE classes that pass by themselves: connection, transaction rollback, resources,
+# operator intervention; 55P03 is a lock that was not available in time.
+_TRANSIENT_CLASSES = ("08", "40", "53", "57")
+
+
+def _sqlstate(error: BaseException) -> str:
+    """Of an error of the driver, as it is or as SQLAlchemy wraps it."""
+    return (
+        getattr(error, "sqlstate", None)
+        or getattr(getattr(error, "orig", None), "sqlstate", "")
+        or ""
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same work may succeed when tried again without any change."""
+    state = _sqlstate(error)
+    if state[:2] in _TRANSIENT_CLASSES or state == "55P03":
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.DataError)  # a value that does not fit its column
+    gone = (OSError, TimeoutError, PoolTimeoutError, asyncpg.InternalClientError)
+    # A plan that a migration has made invalid is made anew.
+    return isinstance(error, (*gone, asyncpg.InvalidCachedStatementError))
+
+
+def serialization_failed(error: BaseException) -> bool:
+    """Tell whether PostgreSQL rolled the transaction back for a deadlock or a race (class 40)."""
+    return _sqlstate(error).startswith("40")

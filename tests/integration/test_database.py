@@ -1,0 +1,123 @@
+"""Transactions and what they gather to write, on a table or two of their own."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.database import Database, RolledBack, insert_new, insert_rows, update_rows
+from tests.servers import TestServers
+
+_METADATA = MetaData()
+PARENTS = Table("parents", _METADATA, Column("id", Integer), Column("facts", JSONB))
+CHILDREN = Table("children", _METADATA, Column("parent_id", Integer), Column("name", Text))
+
+
+@pytest.fixture(scope="module")
+async def database(databases: dict[str, str]) -> AsyncIterator[Database]:
+    database = Database(databases["billing"], 2)
+    async with database.transaction() as tx:
+        await tx.fetch("CREATE TABLE parents (id int PRIMARY KEY, facts jsonb)")
+        await tx.fetch("CREATE TABLE children (parent_id int REFERENCES parents, name text)")
+    yield database
+    await database.close()
+
+
+@pytest.fixture(autouse=True)
+async def clean(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.fetch("TRUNCATE parents, children")
+        await insert_rows(tx, PARENTS, [{"id": 0, "facts": None}])
+
+
+async def rows(database: Database, table: str) -> list[tuple[Any, ...]]:
+    async with database.reading() as tx:
+        return [tuple(row) for row in await tx.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608
+
+
+async def test_rows_of_several_tables_are_one_statement_and_come_in_any_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    execute = asyncpg.Connection.execute
+
+    async def listening(self: Any, query: str, *values: Any, **named: Any) -> Any:
+        said.append(query)
+        return await execute(self, query, *values, **named)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", listening)
+    async with database.transaction() as tx:
+        await insert_rows(tx, CHILDREN, [{"parent_id": 1, "name": "before its parent"}])
+        await insert_rows(tx, PARENTS, [{"id": 1, "facts": {"named": ["x"]}}])
+    assert await rows(database, "children") == [(1, "before its parent")]
+    assert (await rows(database, "parents"))[1] == (1, {"named": ["x"]})
+    assert len([query for query in said if "INSERT" in query]) == 1
+
+
+async def test_what_waits_is_written_before_anything_is_read(database: Database) -> None:
+    async with database.transaction() as tx:
+        await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
+        (found,) = await tx.fetch("SELECT count(*) AS there FROM parents")
+        assert found.there == 2
+
+
+async def test_writes_to_one_table_keep_their_order(database: Database) -> None:
+    async with database.transaction() as tx:
+        await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
+        for number in range(3):
+            await update_rows(tx, PARENTS, [{"id": 1, "facts": {"number": number}}])
+    assert (await rows(database, "parents"))[1] == (1, {"number": 2})
+
+
+async def test_what_is_wrong_with_a_write_comes_up_and_undoes_all(database: Database) -> None:
+    async def orphan() -> None:
+        async with database.transaction() as tx:
+            await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
+            await insert_rows(tx, CHILDREN, [{"parent_id": 9, "name": "nobody's"}])
+
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await orphan()
+    assert await rows(database, "parents") == [(0, None)]
+
+
+async def test_an_attempt_is_undone_alone(database: Database) -> None:
+    async with database.transaction() as tx:
+        await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
+        async with tx.attempt():
+            await insert_rows(tx, PARENTS, [{"id": 2, "facts": None}])
+            raise RolledBack
+        await insert_rows(tx, PARENTS, [{"id": 3, "facts": None}])
+    assert [row[0] for row in await rows(database, "parents")] == [0, 1, 3]
+
+
+async def test_only_what_is_not_there_yet_is_counted_as_new(database: Database) -> None:
+    added = [{"id": number, "facts": None} for number in range(3)]
+    async with database.transaction() as tx:
+        assert await insert_new(tx, PARENTS, added, unless="(id)") == 2
+        assert await insert_new(tx, PARENTS, added, unless="(id)") == 0
+
+
+async def test_without_a_transaction_a_write_is_there_at_once(database: Database) -> None:
+    async with database.reading() as tx:
+        await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
+        assert len(await rows(database, "parents")) == 2
+
+
+async def test_a_connection_that_was_lost_is_not_handed_out_again(
+    database: Database, servers: TestServers
+) -> None:
+    async def cut() -> None:
+        async with database.transaction() as tx:
+            (own,) = await tx.fetch("SELECT pg_backend_pid() AS pid")
+            other = await asyncpg.connect(servers.postgres_url)
+            await other.fetchval("SELECT pg_terminate_backend($1, 5000)", own.pid)
+            await other.close()
+            await tx.fetch("SELECT 1")
+
+    for _ in range(3):  # more often than the pool has connections
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await cut()
+    assert await rows(database, "parents") == [(0, None)]
