@@ -8,7 +8,7 @@ something is read or at the commit.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,8 +51,7 @@ As a value of SQL: `($2::uuid[] IS NULL OR customer_id = ANY($2))`.
 """
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-# How the driver fails on a connection that is gone.
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
+_ANSWER_LIMIT_S = 10.0
 
 
 class Row(asyncpg.Record):
@@ -122,22 +121,30 @@ class Tx:
         """A transaction of its own, or, inside one, a savepoint."""
         await self.flush()
         own = self._driver.transaction()
-        await own.start()
         self._depth += 1
         try:
+            await own.start()
             yield
             await self.flush()
         except BaseException as error:
             self._writes, self._values = [], []
-            # On a connection that is gone this fails too, and must not hide why it is gone.
-            with suppress(*_LOST):
-                await own.rollback()
+            with suppress(Exception):  # it must not hide why there is nothing to keep
+                await self._end(own.rollback())
             if not isinstance(error, RolledBack):
                 raise
         else:
-            await own.commit()
+            await self._end(own.commit())
         finally:
             self._depth -= 1
+
+    async def _end(self, ending: Awaitable[None]) -> None:
+        try:
+            await ending
+        except BaseException:
+            # Nobody knows how it ended. Used again, the next transaction would be a part of it,
+            # and what that commits would not be kept.
+            self._driver.terminate()
+            raise
 
     async def execute(self, statement: Any, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement of SQLAlchemy."""
@@ -192,6 +199,7 @@ class Database:
             hide_parameters=True,  # they are personal data, and errors end up in logs
             connect_args={
                 "timeout": 5,
+                "command_timeout": _ANSWER_LIMIT_S,
                 "record_class": Row,
                 "server_settings": {
                     "application_name": "kontor",

@@ -105,7 +105,6 @@ class Relay:
                 transactional_id=f"{settings.topic_prefix}{settings.service}.relay.{shard}",
                 transaction_timeout_ms=_ABORTED_AFTER_MS,
                 acks="all",
-                linger_ms=2,
                 compression_type="lz4",
                 max_batch_size=256 * 1024,
                 request_timeout_ms=int(_SEND_LIMIT_S * 1000),

@@ -112,7 +112,7 @@ NOT_PASSED: dict[str, str] = {
 AT_ANY_TIME: dict[str, str] = {
     "shared.database:Database.close:*": _STOP,
     "shared.database:Database.reading:core.invalidate:*": _FAILURE,
-    "shared.database:Tx.attempt:own.rollback:*": _FAILURE,
+    "shared.database:Tx.attempt:self._end:*": _FAILURE,
     "shared.database:Tx.run:*": "writes whose number of rows is asked for",
     "shared.database:Tx.write:*": "two writes to one table in a row",
     "shared.database:insert_new:*": "writes whose number of rows is asked for",

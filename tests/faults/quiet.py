@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from deploy.services import SERVICES
 from shared.messaging.batch import Consumer
@@ -60,7 +61,10 @@ async def quiet(
         before: Mapping[str, int] | None = None
         while True:
             waiting = await _waiting(system, parked)
-            unread, ends = await _unread(system, admin, reader, groups)
+            try:
+                unread, ends = await _unread(system, admin, reader, groups)
+            except KafkaError as error:  # a broker that has just come back
+                unread, ends = {repr(error): 1}, {}
             if not waiting and not unread and ends == before:
                 return
             before = ends

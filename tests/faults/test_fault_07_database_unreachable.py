@@ -115,12 +115,7 @@ async def insistent(
     return transport
 
 
-# First: a connection that was lost before would be made anew here, and that has a limit.
-@pytest.mark.xfail(
-    strict=True,
-    raises=TimeoutError,
-    reason="a request has no limit: it waits for ever on an open connection that is silent",
-)
+# First: a connection that was lost before would be made anew here, which has its own limit.
 async def test_a_database_that_does_not_answer_is_a_503_too(
     system: System, wires: dict[str, Wire], plain: httpx.AsyncClient, insistent: Insistent
 ) -> None:

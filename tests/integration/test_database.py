@@ -1,6 +1,8 @@
 """Transactions and what they gather to write, on a table or two of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -104,6 +106,37 @@ async def test_without_a_transaction_a_write_is_there_at_once(database: Database
     async with database.reading() as tx:
         await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
         assert len(await rows(database, "parents")) == 2
+
+
+@pytest.mark.parametrize("word", ["BEGIN", "COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "not sent"])
+async def test_who_is_interrupted_leaves_nothing_open_for_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch, word: str, sent: bool
+) -> None:
+    execute = asyncpg.Connection.execute
+
+    async def interrupted(self: Any, query: str, *values: Any, **named: Any) -> Any:
+        if not query.startswith(word):
+            return await execute(self, query, *values, **named)
+        if sent:
+            await execute(self, query)
+        raise asyncio.CancelledError
+
+    async def add(number: int, *, keep: bool = True) -> None:
+        async with database.transaction() as tx:
+            await insert_rows(tx, PARENTS, [{"id": number, "facts": None}])
+            if not keep:
+                raise RolledBack
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "execute", interrupted)
+        with suppress(asyncio.CancelledError):
+            await add(1, keep=word != "ROLLBACK")
+    for number in range(2, 5):  # more often than the pool has connections
+        await add(number)
+
+    kept = {row[0] for row in await rows(database, "parents")}
+    assert kept == {0, *([1] if word == "COMMIT" and sent else []), 2, 3, 4}
 
 
 async def test_a_connection_that_was_lost_is_not_handed_out_again(

@@ -55,7 +55,8 @@ def fold(text: str) -> str:
     """The text without case, diacritics and the difference between `ü` and `ue`."""
     plain = text.casefold()
     if not plain.isascii():
-        apart = normalize("NFKD", plain)
+        # Twice: what is taken apart may be a capital letter, as raised and circled ones are.
+        apart = normalize("NFKD", normalize("NFKD", plain).casefold())
         plain = "".join(c for c in apart if not combining(c)).translate(_LETTERS)
     return _UMLAUTS.sub(r"\1", plain)
 
