@@ -213,13 +213,15 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A connection on which each statement is a transaction of its own."""
-        async with self._engine.connect() as core:
-            driver: Any = (await core.get_raw_connection()).driver_connection
-            try:
-                yield Tx(core, driver)
-            finally:
-                if driver.is_closed():
-                    await core.invalidate()  # the pool must not hand it out again
+        # Not `async with`: giving it back would be a task of its own each time.
+        core = await self._engine.connect()
+        driver: Any = core.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        try:
+            yield Tx(core, driver)
+        finally:
+            if driver.is_closed():
+                await core.invalidate()  # the pool must not hand it out again
+            await core.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
