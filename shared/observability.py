@@ -48,7 +48,8 @@ def setup_logging(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in ("aiokafka", "faststream"):
+    # httpx would log addresses, and with them what people searched for.
+    for name in ("aiokafka", "faststream", "httpx"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.observability import setup_logging
-from shared.settings import Settings
+from shared.settings import EdgeSettings, Settings
 from shared.tracing import setup_tracing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shared.worker import Worker
 
-__all__ = ["Service", "fast_runner", "main", "migrate", "stop_signal"]
+__all__ = ["EdgeService", "Service", "fast_runner", "main", "migrate", "stop_signal"]
 
 # A batch makes tens of thousands of objects that die with it: with Python's default of 700 it was
 # interrupted hundreds of times to look for cycles (7 % of its processor time).
@@ -31,13 +31,41 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 
 
 @dataclass(frozen=True)
-class Service:
-    """`jobs`: the roles of this service's due work, beside api, worker, relay and migrate."""
+class EdgeService:
+    """A service that answers requests and keeps nothing: the role `api` is all it has."""
+
+    settings: type[EdgeSettings]
+    build_api: Callable[[Any], "FastAPI"]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What it can be started as."""
+        return ("api",)
+
+    @property
+    def default_roles(self) -> tuple[str, ...]:
+        """What it is started as when nothing is said."""
+        return ("api",)
+
+
+@dataclass(frozen=True)
+class Service(EdgeService):
+    """A service with a database.
+
+    `jobs`: the roles of its due work, beside api, worker, relay, migrate and rebuild.
+    """
 
     settings: type[Settings]
-    build_api: Callable[[Any], "FastAPI"]
     build_worker: Callable[[Any], "Worker"]
     jobs: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("api", "migrate", "rebuild", *self.default_roles)
+
+    @property
+    def default_roles(self) -> tuple[str, ...]:
+        return ("worker", "relay", *self.jobs)
 
 
 def stop_signal(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
@@ -55,7 +83,7 @@ def fast_runner() -> asyncio.Runner:
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> None:
+async def _run(service: EdgeService, settings: Any, roles: Sequence[str]) -> None:
     stop = stop_signal(asyncio.get_running_loop())
     async with asyncio.TaskGroup() as group:
         if "api" in roles:
@@ -73,7 +101,7 @@ async def _run(service: Service, settings: Settings, roles: Sequence[str]) -> No
                     trusted_proxies=settings.trusted_proxies,
                 )
             )
-        if set(roles) - {"api"}:
+        if isinstance(service, Service) and set(roles) - {"api"}:
             from shared.running import run_worker
 
             gc.freeze()  # what was imported stays for good
@@ -109,20 +137,19 @@ async def _rebuild(service: Service, settings: Settings) -> None:
         await worker.close()
 
 
-def main(service: Service, arguments: Sequence[str] | None = None) -> None:
-    settings = service.settings.load()
+def main(service: EdgeService, arguments: Sequence[str] | None = None) -> None:
+    settings: Any = service.settings.load()
     setup_logging(settings.service, settings.log_level)
     setup_tracing(settings.service)
     roles = list(sys.argv[1:] if arguments is None else arguments)
-    working = ("worker", "relay", *service.jobs)
-    known = {"api", "migrate", "rebuild", *working}
-    if unknown := set(roles) - known:
-        sys.exit(f"unknown role {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-    if "migrate" in roles:
+    if unknown := set(roles) - set(service.roles):
+        known = ", ".join(sorted(service.roles))
+        sys.exit(f"unknown role {', '.join(sorted(unknown))}; there are {known}")
+    if isinstance(service, Service) and "migrate" in roles:
         asyncio.run(migrate(service, settings))
         return
-    if "rebuild" in roles:
+    if isinstance(service, Service) and "rebuild" in roles:
         asyncio.run(_rebuild(service, settings))
         return
     with fast_runner() as runner:
-        runner.run(_run(service, settings, roles or working))
+        runner.run(_run(service, settings, roles or service.default_roles))

@@ -119,6 +119,7 @@ def _say(step: str, result: str, seconds: float) -> None:
 
 
 def _addresses(stack: Any, state: Path, access: Any) -> None:
+    console.print(f"Console    [bold]{stack.url}[/]")
     if access:
         console.print(f"Operator   {access.email}  password {access.password}", soft_wrap=True)
         console.print(

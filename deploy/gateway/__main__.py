@@ -1,10 +1,10 @@
-"""`python -m deploy.gateway`: all APIs behind one address."""
+"""`python -m deploy.gateway`: all APIs and the console behind one address."""
 
 import asyncio
 
 from deploy.gateway.app import Gateway
 from deploy.gateway.settings import GatewaySettings
-from deploy.services import SERVICES
+from deploy.services import CONSOLE, SERVICES
 from shared.asgi import serve
 from shared.observability import setup_logging
 from shared.service import fast_runner, stop_signal
@@ -13,9 +13,10 @@ from shared.tracing import setup_tracing
 
 async def _run(settings: GatewaySettings) -> None:
     apps = {name: service.build_api(service.settings.load()) for name, service in SERVICES.items()}
+    console = CONSOLE.build_api(CONSOLE.settings.load())
     stop = stop_signal(asyncio.get_running_loop())
     await serve(
-        Gateway(apps),
+        Gateway(apps, console),
         settings.api_host,
         settings.api_port,
         stop,

@@ -1,5 +1,6 @@
 """The embedded gateway: all APIs in one process behind one address, without a proxy."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import deepcopy
@@ -16,14 +17,24 @@ from starlette.types import Receive, Scope, Send
 from deploy.gateway.routes import route_table
 from shared.problems import problem
 
-__all__ = ["Gateway", "merged_openapi"]
+__all__ = ["OF_PROGRAMS", "Gateway", "merged_openapi"]
+
+
+# What is for programs gets a program's answer even where there is nothing.
+OF_PROGRAMS = re.compile(r"/(v1|oauth|\.well-known|docs|health|metrics)(/|$)")
 
 
 class Gateway:
-    """An ASGI application that hands each request to the service its path belongs to."""
+    """An ASGI application that hands each request to the service its path belongs to.
 
-    def __init__(self, apps: Mapping[str, FastAPI]) -> None:
+    Args:
+        apps: the APIs by the name of their service.
+        console: gets what is no path of an API; without it that is answered with 404.
+    """
+
+    def __init__(self, apps: Mapping[str, FastAPI], console: FastAPI | None = None) -> None:
         self._apps = apps
+        self._console = console
         paths = route_table(apps)
         self._routes: list[tuple[Pattern[str], FastAPI]] = [
             # Literal paths before templates, so that `/a/b` is not taken for `/a/{id}`.
@@ -34,21 +45,27 @@ class Gateway:
         self._own.add_api_route("/health", self._health, include_in_schema=False)
         self._own.add_api_route("/v1/openapi.json", self._openapi, include_in_schema=False)
         self._own.add_api_route("/docs", self._docs, include_in_schema=False)
-        self._own.add_api_route("/", self._docs, include_in_schema=False)
+        if console is None:
+            self._own.add_api_route("/", self._docs, include_in_schema=False)
         self._own.add_exception_handler(404, self._not_found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app: Any = self._own
         if scope["type"] == "http":
             found = (app for pattern, app in self._routes if pattern.match(scope["path"]))
-            app = next(found, self._own)
+            app = next(found, self._rest(scope["path"]))
         await app(scope, receive, send)
+
+    def _rest(self, path: str) -> FastAPI:
+        if self._console and not OF_PROGRAMS.match(path):
+            return self._console
+        return self._own
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         # Whoever is called by hand is not started by the server: enter each lifespan here.
         async with AsyncExitStack() as stack:
-            for app in self._apps.values():
+            for app in [*self._apps.values(), *([self._console] if self._console else [])]:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield
 

@@ -25,16 +25,23 @@ _TAIL = """\
 	handle /health {
 		respond `{"status":"ok"}` 200
 	}
-	handle {
+	@programs path /v1/* /oauth/* /.well-known/* /docs /docs/* /metrics
+	handle @programs {
 		header Content-Type application/problem+json
 		respond `{"type":"urn:kontor:problem:not_found","title":"Not found","status":404,"detail":"There is nothing here."}` 404
+	}
+	handle {
+		reverse_proxy console-api:8000
 	}
 }
 """  # noqa: E501 - one line in the proxy's configuration
 
 
 def caddyfile(routes: Mapping[str, str]) -> str:
-    """A Caddyfile that sends each path (template -> service) to `<service>-api:8000`."""
+    """A Caddyfile that sends each path (template -> service) to `<service>-api:8000`.
+
+    Whatever is not for programs goes to the console.
+    """
     by_service: dict[str, list[str]] = defaultdict(list)
     for path, service in routes.items():
         by_service[service].append("[^/]+".join(map(re.escape, _PARAMETER.split(path))))

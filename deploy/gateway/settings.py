@@ -1,15 +1,11 @@
 from typing import ClassVar
 
-from pydantic import Field
-
-from shared.settings import Settings
+from shared.settings import EdgeSettings
 
 __all__ = ["GatewaySettings"]
 
 
-class GatewaySettings(Settings):
-    """Only the address; each API reads its own settings. It has no database."""
+class GatewaySettings(EdgeSettings):
+    """Only the address; each API reads its own settings."""
 
     service: ClassVar[str] = "gateway"
-
-    database_url: str = Field(default="", repr=False)

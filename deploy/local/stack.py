@@ -196,6 +196,7 @@ def _trust(url: str) -> dict[str, str]:
         "KONTOR_AUTH_ISSUER": url,
         "KONTOR_AUTH_JWKS_URL": f"{url}/.well-known/jwks.json",
         "KONTOR_IDENTITY_CONSOLE_URL": url,
+        "KONTOR_CONSOLE_SERVICES_URL": url,
     }
 
 

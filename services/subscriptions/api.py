@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.subscriptions import repository, schemas
-from services.subscriptions.domain.catalogue import Catalogue, Offering
+from services.subscriptions.domain.catalogue import Catalogue, Kind, Offering
 from services.subscriptions.domain.subscription import Subscription
 from services.subscriptions.use_cases import actions, catalogue, options
 from services.subscriptions.use_cases.actions import ActionItem, ActionResult
@@ -12,6 +12,7 @@ from services.subscriptions.use_cases.options import PricedCard
 from shared.auth import Call, access
 from shared.errors import NotFound
 from shared.http import new_router
+from shared.money import Money
 from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 
 __all__ = ["router"]
@@ -84,19 +85,11 @@ async def take_plan_action(
     customer_id: UUID,
     body: schemas.PlanActionIn,
     call: Annotated[Call, access("subscriptions:write")],
+    dry_run: bool = False,
 ) -> schemas.ActionResultOut:
-    """Do what the plan's card offers."""
-    result = await actions.take_actions(
-        call.tx,
-        customer_id,
-        "plan",
-        [ActionItem(body.plan_id, body.action, body.cycle)],
-        expected_total=body.expected_total,
-        actor=call.caller.subject,
-        now=call.now,
-        new_id=call.new_id,
-    )
-    return _result(result)
+    """Do what the plan's card offers; with `dry_run` only say what would come of it."""
+    items = [ActionItem(body.plan_id, body.action, body.cycle)]
+    return await _take(call, customer_id, "plan", items, body.expected_total, dry_run=dry_run)
 
 
 @router.post("/customers/{customer_id}/module-actions", status_code=201)
@@ -104,18 +97,38 @@ async def take_module_actions(
     customer_id: UUID,
     body: schemas.ModuleActionsIn,
     call: Annotated[Call, access("subscriptions:write")],
+    dry_run: bool = False,
 ) -> schemas.ActionResultOut:
-    """Do what the modules' cards offer: all of it or nothing, on one invoice."""
-    result = await actions.take_actions(
-        call.tx,
-        customer_id,
-        "module",
-        [ActionItem(item.module_id, item.action, item.cycle) for item in body.actions],
-        expected_total=body.expected_total,
-        actor=call.caller.subject,
-        now=call.now,
-        new_id=call.new_id,
-    )
+    """Do what the modules' cards offer: all of it or nothing, on one invoice.
+
+    With `dry_run` it only says what would come of it: the amount of the one invoice.
+    """
+    items = [ActionItem(item.module_id, item.action, item.cycle) for item in body.actions]
+    return await _take(call, customer_id, "module", items, body.expected_total, dry_run=dry_run)
+
+
+async def _take(
+    call: Call,
+    customer_id: UUID,
+    kind: Kind,
+    items: list[ActionItem],
+    expected_total: Money | None,
+    *,
+    dry_run: bool,
+) -> schemas.ActionResultOut:
+    async with call.tx.begin_nested() as attempt:
+        result = await actions.take_actions(
+            call.tx,
+            customer_id,
+            kind,
+            items,
+            expected_total=expected_total,
+            actor=call.caller.subject,
+            now=call.now,
+            new_id=call.new_id,
+        )
+        if dry_run:
+            await attempt.rollback()
     return _result(result)
 
 

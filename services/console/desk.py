@@ -1,0 +1,170 @@
+"""One request at the console: who asks, and the services in their name."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+
+from services.console.gateways import Away, Gateways, Refused, Voice
+from services.console.sessions import Session, csrf_of, same, session_cookie, visit_cookie
+from shared.clock import system_clock
+from shared.correlation import correlation
+
+__all__ = ["Desk", "Form", "FormForged", "Posted", "SignInNeeded", "Signed", "Visited", "stranger"]
+
+_FORM_MAX_BYTES = 256 * 1024
+_FIELDS_MAX = 1000
+
+
+class SignInNeeded(Exception):
+    """There is no session, or it is over."""
+
+
+class FormForged(Exception):
+    """A form that no page of this session has shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who sits there, and whom they can speak to."""
+
+    request: Request
+    session: Session
+    secret: str
+
+    def may(self, scope: str) -> bool:
+        return scope in self.session.scopes
+
+    def need(self, scope: str) -> None:
+        """Show a page for something only to who may do it; the services check again.
+
+        Raises:
+            Refused: your role does not have it.
+        """
+        if not self.may(scope):
+            raise Refused(403, {"detail": "Your role may not do this."})
+
+    @property
+    def csrf(self) -> str:
+        return csrf_of(self.secret)
+
+    @property
+    def operator(self) -> dict[str, Any]:
+        return self.session.operator
+
+    @property
+    def identity(self) -> Voice:
+        return self.speak("identity")
+
+    @property
+    def customers(self) -> Voice:
+        return self.speak("customers")
+
+    @property
+    def subscriptions(self) -> Voice:
+        return self.speak("subscriptions")
+
+    @property
+    def billing(self) -> Voice:
+        return self.speak("billing")
+
+    @property
+    def notifier(self) -> Voice:
+        return self.speak("notifier")
+
+    def speak(self, service: str) -> Voice:
+        gateways: Gateways = self.request.app.state.gateways
+        headers = {**_about(self.request), "authorization": f"Bearer {self.session.token}"}
+        return gateways.voice(service, headers)
+
+
+def _about(request: Request) -> dict[str, str]:
+    """Whose request it is that a service gets: it counts attempts by the browser's address."""
+    address = request.client.host if request.client else ""
+    request_id = found.request_id if (found := correlation()) else ""
+    headers = {"x-forwarded-for": address, "x-request-id": request_id}
+    return {name: value for name, value in headers.items() if value}
+
+
+def stranger(request: Request) -> Voice:
+    """Identity, for who has no token yet."""
+    gateways: Gateways = request.app.state.gateways
+    return gateways.voice("identity", _about(request))
+
+
+async def _signed_in(request: Request) -> Desk:
+    secret = session_cookie(request)
+    if not secret:
+        raise SignInNeeded
+    try:
+        session = await request.app.state.sessions.swap(
+            secret, stranger(request), now=system_clock()
+        )
+    except Refused as refused:
+        if refused.status == 429:  # noqa: PLR2004 - too many requests: the session may be good
+            raise Away("identity") from refused
+        raise SignInNeeded from refused
+    return Desk(request, session, secret)
+
+
+class Form:
+    """What a form sent: each field's text, trimmed, or empty."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        return next((value.strip() for key, value in self._pairs if key == name), "")
+
+    def raw(self, name: str) -> str:
+        """Untouched, for passwords."""
+        return next((value for key, value in self._pairs if key == name), "")
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self._pairs if key == name]
+
+    @property
+    def once(self) -> dict[str, str]:
+        """Makes a form that is sent twice count once."""
+        return {"idempotency-key": self["key"]} if self["key"] else {}
+
+    def lines(self, name: str) -> list[str]:
+        return [line.strip() for line in self[name].splitlines() if line.strip()]
+
+
+async def _read(request: Request) -> Form:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_MAX_BYTES:
+            raise Refused(413, {"detail": "This form is too long."})
+    try:
+        text = body.decode()
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+    except ValueError as error:
+        raise Refused(400, {"detail": "This form is malformed."}) from error
+    return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
+
+
+async def _posted(request: Request) -> Form:
+    return await _proven(request, session_cookie(request))
+
+
+async def _visited(request: Request) -> Form:
+    return await _proven(request, visit_cookie(request))
+
+
+async def _proven(request: Request, secret: str) -> Form:
+    form = await _read(request)
+    if not secret or not same(form["csrf"], csrf_of(secret)):
+        raise FormForged
+    return form
+
+
+Signed = Annotated[Desk, Depends(_signed_in)]
+"""Every route but signing in asks for it."""
+Posted = Annotated[Form, Depends(_posted)]
+"""Every POST of who is signed in asks for it: the form, with its proof checked."""
+Visited = Annotated[Form, Depends(_visited)]
+"""The same for forms of who is not signed in yet."""

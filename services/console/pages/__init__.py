@@ -1,0 +1,35 @@
+"""One module per group of pages: ask the services, show what they say."""
+
+from fastapi import APIRouter
+
+from services.console.pages import (
+    account,
+    bookings,
+    clients,
+    customer,
+    customers,
+    door,
+    failures,
+    files,
+    invoices,
+    operators,
+    users,
+)
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+for part in (
+    files,
+    door,
+    customers,
+    customer,
+    users,
+    bookings,
+    invoices,
+    failures,
+    clients,
+    operators,
+    account,
+):
+    router.include_router(part.router)

@@ -1,0 +1,168 @@
+"""One customer: the head that all tabs share, details, what is done to the whole, history."""
+
+from collections.abc import Awaitable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from services.console.desk import Desk, Posted, Signed
+from services.console.editing import Draft, draft_of, read_draft, refused_draft
+from services.console.gateways import Panel, Refused, together
+from services.console.pages.customers import FIELDS, body_of, choices
+from services.console.views import page, see_other
+from shared.clock import system_clock
+
+__all__ = ["customer_page", "router", "today"]
+
+router = APIRouter(prefix="/customers/{customer_id}")
+
+Verb = Literal["deactivate", "reactivate", "freeze", "unfreeze"]
+_AUDITED = ("customers", "subscriptions", "billing", "notifier")
+_PAGE = 200
+
+
+def today() -> date:
+    return system_clock().date()
+
+
+async def customer_page(
+    desk: Desk,
+    customer_id: UUID,
+    tab: str,
+    *,
+    status: int = 200,
+    questions: Mapping[str, Awaitable[Any]] | None = None,
+    **context: Any,
+) -> Response:
+    """A tab under the customer's head; everything it needs is asked for at the same time."""
+    panels = await together(
+        customer=desk.customers.get(f"/customers/{customer_id}"),
+        entitlements=desk.subscriptions.get(f"/customers/{customer_id}/entitlements"),
+        invoices=desk.billing.get("/invoices", customer_id=customer_id, limit=_PAGE),
+        people=desk.customers.get(f"/customers/{customer_id}/users", limit=_PAGE),
+        **(questions or {}),
+    )
+    found = panels["customer"]
+    if found.refusal and found.refusal.status in {404, 410}:
+        raise found.refusal
+    customer = found.data or {"id": str(customer_id)}
+    return page(
+        desk,
+        f"customer/{tab}.html",
+        status,
+        tab=tab,
+        customer=customer,
+        facts=_facts(panels),
+        today=today(),
+        panels=panels,
+        **context,
+    )
+
+
+def _facts(panels: dict[str, Panel]) -> dict[str, str]:
+    """The numbers of the head; a dash where a service is silent."""
+    facts = dict.fromkeys(("plan", "users", "limit", "open"), "-")
+    if entitled := panels["entitlements"].data:
+        facts["plan"] = entitled["plan"]["name"] if entitled["plan"] else "None"
+        facts["limit"] = str(entitled["max_users"] or "") if entitled["plan"] else ""
+    if people := panels["people"].data:
+        active = sum(user["active"] for user in people["items"])
+        facts["users"] = f"{active}{'+' if people['next'] else ''}"
+    if invoices := panels["invoices"].data:
+        facts["open"] = _open_amount(invoices["items"], (panels["customer"].data or {}))
+    return facts
+
+
+def _open_amount(invoices: list[dict[str, Any]], customer: dict[str, Any]) -> str:
+    sums: dict[str, Decimal] = {}
+    for invoice in invoices:
+        if invoice["state"] == "open":
+            owed = invoice["open_amount"]
+            sums[owed["currency"]] = sums.get(owed["currency"], Decimal(0)) + Decimal(
+                owed["amount"]
+            )
+    nothing = f"{customer.get('currency', '')} 0.00".strip()
+    return ", ".join(f"{currency} {amount:,}" for currency, amount in sums.items()) or nothing
+
+
+@router.get("")
+async def show_details(customer_id: UUID, desk: Signed) -> Response:
+    return await _details(desk, customer_id, None)
+
+
+async def _details(
+    desk: Desk, customer_id: UUID, draft: Draft | None, status: int = 200
+) -> Response:
+    return await customer_page(
+        desk,
+        customer_id,
+        "details",
+        status=status,
+        draft=draft,
+        fields=FIELDS,
+        draft_of=draft_of,
+        choices=choices(),
+    )
+
+
+@router.post("")
+async def edit_customer(customer_id: UUID, desk: Signed, form: Posted) -> Response:
+    """Save what was changed; when somebody else was faster, show what they changed."""
+    draft = read_draft(form, FIELDS)
+    try:
+        if draft.changed:
+            body = body_of(draft.changed)
+            await desk.customers.patch(f"/customers/{customer_id}", body, version=draft.version)
+    except Refused as refused:
+        return await _details(desk, customer_id, refused_draft(draft, refused), refused.status)
+    return see_other(f"/customers/{customer_id}", {"done": "saved"})
+
+
+@router.get("/ask/{verb}")
+async def ask_about_customer(customer_id: UUID, verb: Verb, desk: Signed) -> Response:
+    desk.need("customers:write")
+    customer = await desk.customers.get(f"/customers/{customer_id}")
+    return page(desk, "customer/ask.html", customer=customer, verb=verb, trouble="")
+
+
+@router.post("/ask/{verb}")
+async def change_customer(customer_id: UUID, verb: Verb, desk: Signed, _posted: Posted) -> Response:
+    try:
+        await desk.customers.post(f"/customers/{customer_id}/{verb}")
+    except Refused as refused:
+        customer = await desk.customers.get(f"/customers/{customer_id}")
+        trouble = refused.detail
+        return page(
+            desk, "customer/ask.html", refused.status, customer=customer, verb=verb, trouble=trouble
+        )
+    return see_other(f"/customers/{customer_id}", {"done": verb})
+
+
+@router.get("/history")
+async def show_history(customer_id: UUID, desk: Signed) -> Response:
+    """What people and programs did, out of all services, newest first."""
+    questions = {
+        f"audit_{name}": desk.speak(name).get(
+            f"/{name}/audit",
+            customer_id=customer_id,
+            limit=_PAGE,
+        )
+        for name in _AUDITED
+        if desk.may("audit:read")
+    }
+    return await customer_page(
+        desk, customer_id, "history", questions=questions, merged=_merged, audited=_AUDITED
+    )
+
+
+def _merged(panels: dict[str, Panel]) -> list[dict[str, Any]]:
+    acts = [
+        {**act, "service": name}
+        for name in _AUDITED
+        if (found := panels.get(f"audit_{name}")) and found.data
+        for act in found.data["items"]
+    ]
+    return sorted(acts, key=lambda act: str(act["at"]), reverse=True)

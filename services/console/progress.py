@@ -1,0 +1,88 @@
+"""How far a booking has come, read off what the services say; nothing of it is stored here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Progress", "Step", "progress_of"]
+
+_MOVING_MS, _WAITING_MS = 600, 2000
+
+StepState = Literal["done", "now", "later", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    state: StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`look_again_ms`: when the next step may have come, None when there is none any more."""
+
+    steps: tuple[Step, ...]
+    look_again_ms: int | None
+    invoice: Mapping[str, Any] | None
+    outcome: Literal["waiting", "active", "void", "dropped", "paid"]
+    trouble: str = ""
+
+    @property
+    def seen(self) -> str:
+        """Changes with each step, so that a page knows whether there is news."""
+        return "-".join(step.state[0] for step in self.steps)
+
+
+def progress_of(
+    invoice: Mapping[str, Any] | None,
+    deliveries: Sequence[Mapping[str, Any]],
+    subscriptions: Sequence[Mapping[str, Any]],
+    *,
+    waiting: bool = True,
+) -> Progress:
+    """The steps from the request to the plan in force.
+
+    Args:
+        waiting: whether subscriptions still waits for this request's invoice; only asked for while
+            there is none.
+    """
+    if invoice is None:
+        if not waiting:
+            refused = (Step("Requested", "done"), Step("Refused by billing", "failed"))
+            return Progress(refused, None, None, "dropped")
+        asked = (Step("Requested", "done"), Step("Opened", "now"))
+        steps = (*asked, *_later("Mailed", "Paid", "Active"))
+        return Progress(steps, _MOVING_MS, None, "waiting")
+    before = (Step("Requested", "done"), Step("Opened", "done"))
+    mailed, trouble = _mailed(invoice, deliveries)
+    if invoice["state"] in {"void", "credited"}:
+        return Progress((*before, Step("Void", "failed")), None, invoice, "void")
+    on_its_way = mailed.state == "now"
+    if invoice["state"] != "paid":
+        payment = Step("Paid", "later" if on_its_way else "now")
+        steps = (*before, mailed, payment, *_later("Active"))
+        again = _MOVING_MS if on_its_way else _WAITING_MS
+        return Progress(steps, again, invoice, "waiting", trouble)
+    ids = {line["subscription_id"] for line in invoice["lines"] if line["subscription_id"]}
+    states = {s["state"] for s in subscriptions if s["id"] in ids}
+    active = not ids or (bool(states) and "pending" not in states)
+    end = (Step("Active", "done" if active else "now"),) if ids else ()
+    again_or_never = None if active and not on_its_way else _MOVING_MS
+    outcome: Literal["active", "paid"] = "active" if active and ids else "paid"
+    steps = (*before, mailed, Step("Paid", "done"), *end)
+    return Progress(steps, again_or_never, invoice, outcome, trouble)
+
+
+def _later(*names: str) -> tuple[Step, ...]:
+    return tuple(Step(name, "later") for name in names)
+
+
+def _mailed(
+    invoice: Mapping[str, Any], deliveries: Sequence[Mapping[str, Any]]
+) -> tuple[Step, str]:
+    own = [d for d in deliveries if d["invoice_id"] == invoice["id"]]
+    if any(d["state"] == "sent" for d in own):
+        return Step("Mailed", "done"), ""
+    if refused := next((d for d in own if d["state"] == "parked"), None):
+        return Step("Not mailed", "failed"), str(refused["last_error"] or "")
+    return Step("Mailed", "now"), ""
