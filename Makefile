@@ -13,7 +13,7 @@ WORKERS ?= 2
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: help install run test check lint bench soak seeded reset lock contracts clean
+.PHONY: help install run browser screenshots test check lint bench soak seeded reset lock contracts clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list.
@@ -34,7 +34,15 @@ $(VENV)/installed: requirements.lock pyproject.toml $(if $(findstring /,$(UV)),$
 run: install ## Start everything on this machine, play the main job, stay up.
 	@$(BIN)/kontor up --demo $(ARGS)
 
-test: lint ## Lint, types, import rules, and all tests.
+browser: ## Install Chromium for the browser tests, where that may be done here.
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+		then apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; \
+		else echo "no Chromium: browser tests are skipped (apt-get install chromium)"; fi
+
+screenshots: install browser ## Take pictures of every page into docs/screenshots.
+	@$(BIN)/python -m tests.e2e.screenshots
+
+test: lint browser ## Lint, types, import rules, and all tests.
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: install

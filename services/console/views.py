@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
-from services.console import words
+from services.console import places, words
 from services.console.desk import Desk
 from services.console.sessions import csrf_of
 
@@ -58,8 +58,11 @@ def _environment() -> Environment:
         "price": words.price,
         "day": words.day,
         "last_day": words.last_day,
+        "country": places.country_name,
+        "language": places.language_name,
         "instant": words.instant,
         "name_of": words.name_of,
+        "number": words.number,
         "card_pill": words.card_pill,
         "invoice_pill": words.invoice_pill,
         "delivery_pill": words.delivery_pill,

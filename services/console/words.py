@@ -18,6 +18,7 @@ __all__ = [
     "last_day",
     "money",
     "name_of",
+    "number",
     "price",
 ]
 
@@ -34,6 +35,13 @@ def money(amount: Mapping[str, str] | None) -> str:
     if not amount:
         return ""
     return f"{amount['currency']} {Decimal(amount['amount']):,}"
+
+
+def number(text: str, least: int = 0) -> str:
+    """`49.0000` -> `49` or, with at least two decimals, `49.00`."""
+    whole, _, decimals = text.partition(".")
+    kept = decimals.rstrip("0").ljust(least, "0")
+    return (whole or "0") + (f".{kept}" if kept else "")
 
 
 def price(offered: Mapping[str, Any]) -> str:

@@ -129,6 +129,7 @@ async def show_progress(
         customer={"id": str(customer_id)},
         request_id=str(request_id),
         panel=steps,
+        fragment=True,
     )
     if steps.data:
         answer.headers["hx-trigger"] = "moved"  # what is below the strip looks again, too

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Response
 from services.console.desk import Desk, Posted, Signed
 from services.console.editing import Draft, draft_of, read_draft, refused_draft
 from services.console.gateways import Panel, Refused, together
-from services.console.pages.customers import FIELDS, body_of, choices
+from services.console.pages.customers import FIELDS, body_of
+from services.console.places import choices
 from services.console.views import page, see_other
 from shared.clock import system_clock
 
@@ -144,17 +145,22 @@ async def change_customer(customer_id: UUID, verb: Verb, desk: Signed, _posted: 
 @router.get("/history")
 async def show_history(customer_id: UUID, desk: Signed) -> Response:
     """What people and programs did, out of all services, newest first."""
-    questions = {
-        f"audit_{name}": desk.speak(name).get(
-            f"/{name}/audit",
-            customer_id=customer_id,
-            limit=_PAGE,
-        )
-        for name in _AUDITED
-        if desk.may("audit:read")
-    }
+    questions: dict[str, Awaitable[Any]] = {}
+    if desk.may("audit:read"):
+        for name in _AUDITED:
+            path = f"/{name}/audit"
+            acts = desk.speak(name).get(path, customer_id=customer_id, limit=_PAGE)
+            questions[f"audit_{name}"] = acts
+        for kind in ("operators", "clients"):
+            questions[kind] = desk.identity.get(f"/{kind}", limit=_PAGE)
     return await customer_page(
-        desk, customer_id, "history", questions=questions, merged=_merged, audited=_AUDITED
+        desk,
+        customer_id,
+        "history",
+        questions=questions,
+        audited=_AUDITED,
+        merged=_merged,
+        actors=_actors,
     )
 
 
@@ -166,3 +172,13 @@ def _merged(panels: dict[str, Panel]) -> list[dict[str, Any]]:
         for act in found.data["items"]
     ]
     return sorted(acts, key=lambda act: str(act["at"]), reverse=True)
+
+
+def _actors(panels: dict[str, Panel]) -> dict[str, str]:
+    """`operator:<id>` -> name, as far as identity tells."""
+    return {
+        f"{kind.removesuffix('s')}:{one['id']}": one["name"]
+        for kind in ("operators", "clients")
+        if (found := panels[kind].data)
+        for one in found["items"]
+    }

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from babel import Locale
 from fastapi import APIRouter, Request, Response
 
 from services.console.desk import Desk, Posted, Signed
 from services.console.editing import Draft, blank_draft, refused_draft
 from services.console.gateways import Refused, together
+from services.console.places import choices
 from services.console.views import page, see_other
 from shared.clock import new_id
 
-__all__ = ["FIELDS", "body_of", "choices", "router"]
+__all__ = ["FIELDS", "body_of", "router"]
 
 router = APIRouter()
 
@@ -36,38 +36,6 @@ FIELDS = (
     "billing_note",
 )
 _SORTS = {"": "Newest", "name": "Name", "number": "Number", "created": "Oldest"}
-_LANGUAGES = ("en", "de", "fr", "it")
-
-
-def choices() -> dict[str, dict[str, str]]:
-    """What the select fields offer: code -> name. The customers service knows what is allowed."""
-    english = Locale("en")
-    countries = {c: n for c, n in english.territories.items() if len(c) == 2}  # noqa: PLR2004 - ISO
-    for no_country in (
-        "EU",
-        "EZ",
-        "UN",
-        "XA",
-        "XB",
-        "XK",
-        "ZZ",
-        "QO",
-        "AC",
-        "CP",
-        "DG",
-        "EA",
-        "IC",
-        "TA",
-        "CQ",
-    ):
-        countries.pop(no_country, None)
-    languages = {c: n for c, n in english.languages.items() if len(c) == 2}  # noqa: PLR2004 - ISO
-    first = {code: languages[code] for code in _LANGUAGES}
-    by_name = dict(sorted(languages.items(), key=lambda entry: entry[1]))
-    return {
-        "country": dict(sorted(countries.items(), key=lambda entry: entry[1])),
-        "language": first | by_name,
-    }
 
 
 def body_of(texts: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""`python -m tests.e2e.screenshots`: pictures of every page, light and dark, wide and narrow."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.e2e.browser import Desk, Stack, open_browser, running_stack
+from tests.e2e.places import furnish, places
+
+_FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+_SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 390, "height": 844}}
+
+
+def _take(stack: Stack) -> int:
+    furnish(stack)
+    paths = places(stack)
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    with open_browser() as browser:
+        first = Desk.open(browser, stack)
+        signed_in = first.sign_in(stack).context.storage_state()
+        for scheme in ("light", "dark"):
+            for size, viewport in _SIZES.items():
+                look = {"color_scheme": scheme, "viewport": viewport}
+                stranger = Desk.open(browser, stack, **look)
+                stranger.page.goto("/sign-in")
+                stranger.page.screenshot(path=_FOLDER / f"sign-in-{size}-{scheme}.png")
+                desk = Desk.open(browser, stack, storage_state=signed_in, **look)
+                for name, path in paths.items():
+                    desk.page.goto(path)
+                    if name == "plans-free":
+                        desk.page.get_by_role("region", name="Team").locator("summary").click()
+                    desk.page.screenshot(path=_FOLDER / f"{name}-{size}-{scheme}.png")
+    return len(list(_FOLDER.glob("*.png")))
+
+
+def main() -> None:
+    with (
+        TemporaryDirectory(prefix="kontor-pictures-") as state,
+        running_stack(Path(state)) as stack,
+    ):
+        print(f"{_take(stack)} pictures in {_FOLDER}")  # noqa: T201 - for whoever runs this
+
+
+if __name__ == "__main__":
+    main()
