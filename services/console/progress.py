@@ -59,7 +59,7 @@ def progress_of(
         return Progress((*before, Step("Void", "failed")), None, invoice, "void")
     on_its_way = mailed.state == "now"
     if invoice["state"] != "paid":
-        payment = Step("Paid", "later" if on_its_way else "now")
+        payment = Step("Paid", "later") if on_its_way else Step("Payment", "now")
         steps = (*before, mailed, payment, *_later("Active"))
         again = _MOVING_MS if on_its_way else _WAITING_MS
         return Progress(steps, again, invoice, "waiting", trouble)

@@ -5,13 +5,17 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from pyotp import TOTP
 
-from deploy.services import CONSOLE
+from deploy.contracts import build_apps
+from deploy.gateway.app import Gateway
+from deploy.services import CONSOLE, SERVICES
 from services.console.desk import _posted, _signed_in, _visited
 from services.console.settings import ConsoleSettings
+from shared.service import main
 from tests.console.forms import Person
 from tests.console.house import PASSWORD, House
 
@@ -302,3 +306,31 @@ async def test_a_form_that_is_too_long_is_not_read(admin: Person) -> None:
     page = await admin.send_fields("post", "/customers/new", [("csrf", "x" * 300_000)])
 
     assert page.status == 413
+
+
+# -- beside the APIs -------------------------------------------------------------------------------
+
+
+async def test_programs_and_people_get_each_their_own_answer_at_one_address(house: House) -> None:
+    gateway = Gateway(build_apps(), house.app)
+    transport = httpx.ASGITransport(gateway, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kontor") as client:
+        for path in ("/v1/nothing", "/v1/customers/x/y/z", "/oauth/nothing", "/metrics"):
+            answer = await client.get(path)
+            assert answer.status_code == 404, path
+            assert answer.headers["content-type"] == "application/problem+json", path
+        assert (await client.get("/v1/invoices")).status_code == 401
+        assert (await client.get("/docs")).status_code == 200
+        for path, status in (("/", 303), ("/sign-in", 200), ("/v1x", 404), ("/nothing", 404)):
+            answer = await client.get(path)
+            assert answer.status_code == status, path
+            assert "content-security-policy" in answer.headers, path
+
+
+def test_a_service_without_data_has_one_role() -> None:
+    assert CONSOLE.roles == CONSOLE.default_roles == ("api",)
+    assert set(SERVICES["billing"].roles) == {
+        *("api", "migrate", "rebuild", "worker", "relay", "renderer")
+    }
+    with pytest.raises(SystemExit, match="unknown role worker; there are api"):
+        main(CONSOLE, ["worker"])

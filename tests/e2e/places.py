@@ -7,21 +7,21 @@ from tests.e2e.browser import Stack
 
 __all__ = ["furnish", "places"]
 
-_PEOPLE = (("Vera", "Beispiel"), ("Jan", "Muster"), ("Léa", "Modèle"), ("Piera", "Esempio"))
+_PEOPLE = {
+    "vera": ("Vera", "Beispiel"),
+    "jan": ("Jan", "Muster"),
+    "lea": ("Léa", "Modèle"),
+    "piera": ("Piera", "Esempio"),
+}
 
 
 def furnish(stack: Stack) -> None:
     """Add what the demo data lacks, so that no page is empty. Doing it twice changes nothing."""
     with stack.api() as api:
         customer = _story_customer(api)
-        for first, surname in _PEOPLE:
-            email = f"{first.lower()}.{surname.lower()}@musterhotel.example"
-            body = {
-                "first_name": first,
-                "surname": surname,
-                "email": email.encode("ascii", "ignore").decode(),
-                "role": "member",
-            }
+        for mailbox, (first, surname) in _PEOPLE.items():
+            names = {"first_name": first, "surname": surname}
+            body = {**names, "email": f"{mailbox}@musterhotel.example", "role": "member"}
             api.post(f"/customers/{customer}/users", json=body)
         for name, role in (("Ada Meier", "billing"), ("Sven Beispiel", "support")):
             email = f"{name.split()[0].lower()}@kontor.example"
@@ -57,6 +57,7 @@ def places(stack: Stack) -> dict[str, str]:
         "plans": f"{base}/plans",
         "plans-free": f"/customers/{newest}/plans",
         "modules": f"{base}/modules",
+        "modules-free": f"/customers/{newest}/modules",
         "history": f"{base}/history",
         "freeze": f"{base}/ask/freeze",
         "book": f"/customers/{newest}/plans/ask?item={starter}:make_invoice:monthly",

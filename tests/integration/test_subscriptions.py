@@ -196,6 +196,32 @@ async def test_another_expected_total_is_refused_with_the_amount_of_now(system: 
     assert booked["amount"] == refused["amount"]
 
 
+async def test_a_dry_run_says_the_amount_and_changes_nothing(system: System) -> None:
+    customer_id = (await new_customer(system))["id"]
+    before = await options(system, customer_id, "plan")
+    rows = "SELECT (SELECT count(*) FROM subscriptions), (SELECT count(*) FROM audit)"
+    stored_before = await system.rows("subscriptions", rows)
+    modules = [
+        {"action": "make_invoice", "module_id": MODULES["Analytics"], "cycle": "yearly"},
+        {"action": "make_invoice", "module_id": MODULES["Onboarding"], "cycle": "once"},
+    ]
+    plan = {"action": "make_invoice", "plan_id": PLANS["Team"], "cycle": "monthly"}
+    base = f"/customers/{customer_id}"
+
+    one = await system.post(f"{base}/plan-actions?dry_run=true", plan)
+    both = await system.post(f"{base}/module-actions?dry_run=true", {"actions": modules})
+    free = {"action": "activate_free", "plan_id": PLANS["Team"]}
+    nothing = await system.post(f"{base}/plan-actions?dry_run=true", free)
+
+    assert one["amount"] == {"amount": "52.95", "currency": "CHF"}
+    assert both["amount"] == {"amount": "810.75", "currency": "CHF"}
+    assert nothing["amount"] is None
+    assert await options(system, customer_id, "plan") == before
+    assert await system.rows("subscriptions", rows) == stored_before
+    entitled = await system.get(f"{base}/entitlements")
+    assert (entitled["version"], entitled["plan"]) == (0, None)
+
+
 async def test_a_new_price_is_for_new_bookings_only(system: System) -> None:
     catalogue = json.loads(json.dumps(load("catalogue"), default=str))
     plan: dict[str, Any] = {
