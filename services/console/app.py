@@ -11,6 +11,7 @@ from services.console.gateways import Gateways
 from services.console.pages import router
 from services.console.sessions import Sessions
 from services.console.settings import ConsoleSettings
+from shared import metrics
 from shared.service import EdgeService
 
 __all__ = ["SERVICE", "build_api"]
@@ -33,6 +34,7 @@ def build_api(
     for kind, handler in HANDLERS:
         app.add_exception_handler(kind, handler)
     app.add_middleware(Guarded)
+    app.add_route("/metrics", metrics.exposition)
     return app
 
 

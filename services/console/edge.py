@@ -1,5 +1,6 @@
 """The console's edge: headers that keep a page to itself, and pages for what goes wrong."""
 
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from services.console.desk import FormForged, SignInNeeded
 from services.console.gateways import Away, Refused
 from services.console.sessions import forget_cookie, session_cookie
 from services.console.views import bare_page
+from shared import metrics
 from shared.clock import new_id
 from shared.correlation import correlated
 
@@ -45,7 +47,7 @@ _HEADERS = {
 
 
 class Guarded:
-    """Gives each answer its headers, and each request the id that the services log too."""
+    """Gives each answer its headers, each request the id that services log too; counts it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,9 +57,12 @@ class Guarded:
             await self._app(scope, receive, send)
             return
         request_id = str(new_id())
+        status, started = 500, time.perf_counter()
 
         async def send_guarded(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -66,8 +71,14 @@ class Guarded:
                     headers["strict-transport-security"] = "max-age=31536000"
             await send(message)
 
-        with correlated(request_id):
-            await self._app(scope, receive, send_guarded)
+        try:
+            with correlated(request_id):
+                await self._app(scope, receive, send_guarded)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            labels = ("console", scope["method"], route)
+            metrics.REQUESTS.labels(*labels, str(status)).inc()
+            metrics.REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
 
 
 def _wrong(request: Request, status: int, title: str, text: str) -> Response:

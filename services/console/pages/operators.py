@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from services.console.desk import Desk, Posted, Signed
 from services.console.gateways import Refused, together
 from services.console.views import page, see_other
+from shared.clock import new_id
 
 __all__ = ["router"]
 
@@ -87,4 +88,5 @@ def _shown(
         roles=_ROLES,
         errors=refused.errors if refused else {},
         trouble=refused.detail if refused and not refused.errors else "",
+        key=new_id(),
     )
