@@ -10,6 +10,7 @@ from services.subscriptions.use_cases import actions, catalogue, options
 from services.subscriptions.use_cases.actions import ActionItem, ActionResult
 from services.subscriptions.use_cases.options import PricedCard
 from shared.auth import Call, access
+from shared.database import RolledBack
 from shared.errors import NotFound
 from shared.http import new_router
 from shared.money import Money
@@ -116,7 +117,7 @@ async def _take(
     *,
     dry_run: bool,
 ) -> schemas.ActionResultOut:
-    async with call.tx.begin_nested() as attempt:
+    async with call.tx.attempt():
         result = await actions.take_actions(
             call.tx,
             customer_id,
@@ -128,7 +129,7 @@ async def _take(
             new_id=call.new_id,
         )
         if dry_run:
-            await attempt.rollback()
+            raise RolledBack
     return _result(result)
 
 

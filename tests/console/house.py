@@ -13,7 +13,7 @@ from services.identity.domain.roles import ROLES, SCOPES
 from services.identity.use_cases.operators import create_operator
 from shared.clock import new_id
 from tests.console.forms import Person
-from tests.integration.steps import engine_of, new_customer
+from tests.integration.steps import database_of, new_customer
 from tests.system import System
 from tests.tokens import issuer
 
@@ -73,7 +73,7 @@ class House:
         return Person(await self._stack.enter_async_context(client))
 
     async def new_operator(self, role: Any = "admin", name: str = "Olga Beispiel") -> Any:
-        async with engine_of(self.system, "identity") as engine, engine.begin() as tx:
+        async with database_of(self.system, "identity") as database, database.transaction() as tx:
             return await create_operator(
                 tx,
                 f"{uuid4().hex[:10]}@seller.example",

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local.seed import load
+from services.subscriptions.repository import lock_customers
 from services.subscriptions.use_cases.entitlements import refresh_entitlements
 from services.subscriptions.use_cases.outcomes import activate_paid_bookings
 from shared.clock import new_id
@@ -416,6 +417,7 @@ async def test_the_period_starts_on_the_customers_own_day_of_the_payment(
     instant = datetime.fromisoformat(f"{paid_at}+00:00")
     event = invoice_paid(made["id"], booked, instant)
     async with database_of(system, "subscriptions") as database, database.transaction() as tx:
+        await lock_customers(tx, [event.customer_id])  # as the batch does
         await activate_paid_bookings(tx, [event], now=NOON, new_id=new_id)
     found = await system.get(f"/subscriptions/{booked['subscriptions'][0]['id']}")
     assert found["state"] == "active"
