@@ -37,7 +37,7 @@ run: install ## Start everything on this machine, play the main job, stay up.
 browser: ## Install Chromium for the browser tests, where that may be done here.
 	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
 		then apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; \
-		else echo "no Chromium: browser tests are skipped (apt-get install chromium)"; fi
+		else false; fi || echo "No Chromium here (apt-get install chromium): browser tests are skipped."
 
 screenshots: install browser ## Take pictures of every page into docs/screenshots.
 	@$(BIN)/python -m tests.e2e.screenshots

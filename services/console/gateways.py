@@ -136,6 +136,8 @@ async def _panel(question: Awaitable[Any]) -> Panel:
     except Away as away:
         return Panel(trouble=f"The {away.service} service does not answer right now.")
     except Refused as refused:
+        if refused.status == httpx.codes.UNAUTHORIZED:
+            raise  # not about this part of the page: the token counts no longer
         return Panel(trouble=refused.detail, refusal=refused)
 
 

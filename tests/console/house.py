@@ -27,13 +27,15 @@ class Doorman(httpx.AsyncBaseTransport):
     """Leads the console to the services, and can say that one of them is away.
 
     Identity checks passwords and keeps sessions; only the tokens it gives are exchanged for ones of
-    the tests' issuer, which is the one that the services of a test accept.
+    the tests' issuer, which is the one that the services of a test accept. Where
+    `token` is set, that one is given instead.
     """
 
     def __init__(self, system: System) -> None:
         self._inner = system._transport
         self.away: set[str] = set()
         self.asked: list[httpx.Request] = []
+        self.token = ""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -44,7 +46,7 @@ class Doorman(httpx.AsyncBaseTransport):
             body = json.loads(await answer.aread())
             operator = body["operator"]
             subject = f"operator:{operator['id']}"
-            token = issuer().token(ROLES[operator["role"]], subject=subject)
+            token = self.token or issuer().token(ROLES[operator["role"]], subject=subject)
             return httpx.Response(200, json={**body, "access_token": token})
         return answer
 

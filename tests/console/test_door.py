@@ -1,6 +1,7 @@
 """Coming in and going out: passwords, codes, cookies, forged forms, and every route behind them."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -18,6 +19,7 @@ from services.console.settings import ConsoleSettings
 from shared.service import main
 from tests.console.forms import Person
 from tests.console.house import PASSWORD, House
+from tests.tokens import issuer
 
 
 def all_routes() -> list[tuple[str, APIRoute]]:
@@ -197,6 +199,19 @@ async def test_a_session_is_swapped_once_for_many_pages(house: House) -> None:
 
     asked = [request.url.path for request in house.doorman.asked[before:]]
     assert asked == ["/v1/customers"] * 3
+
+
+async def test_a_token_that_counts_no_longer_is_swapped_again(house: House) -> None:
+    person = await house.sign_in(await house.new_operator())
+    house.doorman.token = issuer().token(exp=datetime(2020, 1, 1, tzinfo=UTC))
+    house.app.state.sessions.__init__()
+
+    stopped = await person.open("/customers")
+    house.doorman.token = ""
+    again = await person.open("/customers")
+
+    assert (stopped.status, again.status) == (503, 200)
+    assert "Please load this page again." in stopped.text
 
 
 async def test_attempts_are_counted_by_the_browsers_address_and_not_the_consoles(

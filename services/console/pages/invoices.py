@@ -112,7 +112,6 @@ def _payment_form(
         invoice=invoice,
         typed=typed,
         methods=_METHODS,
-        today=today().isoformat(),
         errors=refused.errors if refused else {},
         trouble=refused.detail if refused and not refused.errors else "",
         key=new_id(),
