@@ -46,6 +46,7 @@ def test_the_story_plays_twice_on_one_state_and_leaves_nothing_running(tmp_path:
         assert kontor.returncode == 0, output
         for step in (
             "0 token",
+            "Console    http",
             "admin@kontor.example",
             "1 customer created",
             "6 plan active",
