@@ -139,10 +139,12 @@ class Story:
     def see_entitlements(self, customer_id: str) -> None:
         answer = self._get_ok(f"/customers/{customer_id}/entitlements") or {}
         _expect(bool(answer["plan"]), "the API to name the plan")
-        event = asyncio.run(self._newest_entitlements(customer_id))
-        _expect(
-            event is not None and event.version == answer["version"], "the topic to say the same"
-        )
+
+        def told() -> EntitlementsChanged | None:
+            event = asyncio.run(self._newest_entitlements(customer_id))
+            return event if event and event.version == answer["version"] else None
+
+        self._wait("the topic to say the same", told)
         self._step(
             "6 entitlements",
             f"API and topic agree: {answer['plan']['name']}, up to {answer['max_users']} users, "

@@ -19,6 +19,7 @@ _STOP = "the orderly end of a process"
 _VOID = "voided and rejected invoices"
 
 NOT_PASSED: dict[str, str] = {
+    "services.console.*": "pages, which change nothing themselves",
     "services.customers.*": _OTHER,
     "services.identity.*": _OTHER,
     "services.*:*erase_customers:*": _COPY,
@@ -53,6 +54,7 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.api:list_*": _READING,
     "services.subscriptions.api:put_catalogue:*": _OTHER,
     "services.subscriptions.api:take_*": _BOOKING,
+    "services.subscriptions.api:_take:*": _BOOKING,
     "services.subscriptions.repository.catalogue:get_catalogue:tx.execute:*": _BOOKING,
     "services.subscriptions.repository.catalogue:get_feature_keys:*": _OTHER,
     "services.subscriptions.repository.catalogue:get_group_ids:*": _OTHER,

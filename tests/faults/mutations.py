@@ -173,7 +173,7 @@ FAULTS = (
                 "    _send_or_notice\n",
             )
         },
-        r"RuntimeError: unable to perform|not quiet after \d",
+        r"RuntimeError: unable to perform|" + _WRONG,
     ),
     Fault(
         5,
