@@ -50,10 +50,13 @@ class WorkerProcess:
         """Whether the failpoint has killed it."""
         return bool(self.failpoint) and self.code == -signal.SIGKILL
 
-    def ports(self) -> set[int]:
-        """Its own ends of its connections, by which a server knows them."""
+    def ports(self, server: int) -> set[int]:
+        """Its own ends of its connections to the server at this port, by which that knows them.
+
+        Two connections to different servers may have the same one.
+        """
         connections = psutil.Process(self.pid).net_connections("tcp")
-        return {connection.laddr.port for connection in connections if connection.laddr}
+        return {one.laddr.port for one in connections if one.raddr and one.raddr.port == server}
 
     async def kill(self) -> None:
         """Kill -9 of this process alone: what becomes of its children is its own business."""

@@ -130,11 +130,12 @@ class _Crowd:
         """Wait until a worker has messages in its hands, and make it hold them."""
         database = "customers" if service == probe.PROBE else service
         connection = await asyncpg.connect(self._system.databases[database])
+        server = await connection.fetchval("SELECT inet_server_port()")
 
         async def look() -> WorkerProcess | None:
             for worker in self._workers[service]:
                 await worker._signal(signal.SIGSTOP)
-                if await connection.fetch(_IN_HAND, [*worker.ports()]):
+                if await connection.fetch(_IN_HAND, [*worker.ports(server)]):
                     return worker
                 await worker._signal(signal.SIGCONT)
             return None

@@ -82,7 +82,7 @@ async def _sleep_while_sending(database: Any, relays: Sequence[WorkerProcess]) -
     sleeper = await _stop_while_sending(database, relays)
     try:
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY($1)"
-        await database.fetch(query, [*sleeper.ports()])
+        await database.fetch(query, [*sleeper.ports(await _port(database))])
         before = await database.fetchval("SELECT max(id) FROM outbox")
 
         async def gone_on() -> bool | None:
@@ -94,6 +94,11 @@ async def _sleep_while_sending(database: Any, relays: Sequence[WorkerProcess]) -
         await _signal([sleeper], signal.SIGCONT)
 
 
+async def _port(database: Any) -> int:
+    port: int = await database.fetchval("SELECT inet_server_port()")
+    return port
+
+
 async def _stop_while_sending(database: Any, relays: Sequence[WorkerProcess]) -> WorkerProcess:
     """Stop a relay that has taken rows and not committed yet."""
     while True:
@@ -102,7 +107,8 @@ async def _stop_while_sending(database: Any, relays: Sequence[WorkerProcess]) ->
         await _signal(relays, signal.SIGSTOP)
         rows = await database.fetch(f"SELECT client_port {_SENDING}")
         ports = {row["client_port"] for row in rows}
-        if found := [relay for relay in relays if ports & relay.ports()]:
+        server = await _port(database)
+        if found := [relay for relay in relays if ports & relay.ports(server)]:
             await _signal([relay for relay in relays if relay is not found[0]], signal.SIGCONT)
             return found[0]
 

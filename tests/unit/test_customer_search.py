@@ -57,7 +57,9 @@ def test_one_town_has_one_folded_name(spelling: str) -> None:
     assert fold(spelling) == "zurich"
 
 
-@pytest.mark.parametrize("spelling", ["0\u1d2c", "\u210cotel", "\u24d0\u24b7", "\u3392", "\u0130"])
+@pytest.mark.parametrize(
+    "spelling", ["0\u1d2c", "\u210cotel", "\u24d0\u24b7", "\u3392", "\u0130", "aee"]
+)
 def test_raised_and_circled_letters_fold_like_plain_ones(spelling: str) -> None:
     assert fold(spelling) == fold(fold(spelling))
 

@@ -42,7 +42,7 @@ _SAMPLE_ONE_IN = 16
 _WORD = re.compile(r"[^\W_]+")
 # Letters that Unicode does not take apart, and two-letter spellings of umlauts: all written short.
 _LETTERS = str.maketrans({"ø": "o", "æ": "a", "œ": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
-_UMLAUTS = re.compile("([aou])e")
+_UMLAUTS = re.compile("([aou])e+")
 _WORDS_MAX = 40  # of a customer
 _QUERY_WORDS_MAX = 6
 _QUERY_CHARS_MAX = 30  # of a word
