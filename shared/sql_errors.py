@@ -28,7 +28,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, asyncpg.DataError)  # a value that does not fit its column
+        return "closed" in str(error)  # else it is about the statement or its values
     gone = (OSError, TimeoutError, PoolTimeoutError, asyncpg.InternalClientError)
     # A plan that a migration has made invalid is made anew.
     return isinstance(error, (*gone, asyncpg.InvalidCachedStatementError))

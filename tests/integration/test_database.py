@@ -11,6 +11,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.database import Database, RolledBack, insert_new, insert_rows, update_rows
+from shared.sql_errors import is_transient
 from tests.servers import TestServers
 
 _METADATA = MetaData()
@@ -106,6 +107,22 @@ async def test_without_a_transaction_a_write_is_there_at_once(database: Database
     async with database.reading() as tx:
         await insert_rows(tx, PARENTS, [{"id": 1, "facts": None}])
         assert len(await rows(database, "parents")) == 2
+
+
+async def test_only_what_passes_by_itself_is_worth_another_try(database: Database) -> None:
+    async def fails(sql: str, *values: Any, closed: bool = False) -> BaseException:
+        async with database.reading() as tx:
+            if closed:
+                tx._driver.terminate()
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as raised:
+                await tx.fetch(sql, *values)
+        return raised.value
+
+    assert not is_transient(await fails("SELECT $1::int", 1 << 40))
+    assert not is_transient(await fails("SELECT $1::int", "no number"))
+    assert not is_transient(await fails("SELECT $1::int"))
+    assert not is_transient(await fails("SELECT 1 / 0"))
+    assert is_transient(await fails("SELECT 1", closed=True))
 
 
 @pytest.mark.parametrize("word", ["BEGIN", "COMMIT", "ROLLBACK"])
