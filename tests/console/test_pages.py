@@ -131,6 +131,26 @@ async def test_an_amount_that_changed_is_asked_about_again(house: House, admin: 
     assert ("amount", "52.95") in again.form("/plans/ask").fields
 
 
+@pytest.mark.parametrize("shown", ["plans", "invoice"])
+async def test_nothing_on_a_page_is_older_than_its_steps(
+    house: House, admin: Person, shown: str
+) -> None:
+    """Steps without news never look again, so what they vouch for has to be asked after them."""
+    customer = await house.new_customer()
+    await book_plan(house.system, customer["id"], "Team")
+    path = f"/customers/{customer['id']}/plans"
+    page = await settled(admin, path, "starts when INV-")
+    path = page.link("INV-") if shown == "invoice" else path
+
+    house.doorman.asked.clear()
+    await admin.open(path)
+    asked = [f"{request.url.host}{request.url.path}" for request in house.doorman.asked]
+    steps = asked.index("subscriptions/v1/subscriptions")
+    first = f"billing/v1{path}" if shown == "invoice" else "subscriptions/v1/catalogue"
+    assert first in asked[steps:]
+    assert f"customers/v1/customers/{customer['id']}" in asked[steps:]
+
+
 async def test_a_free_plan_starts_at_once(house: House, admin: Person) -> None:
     customer = await house.new_customer()
     path = f"/customers/{customer['id']}/plans/ask"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(400)
 
 # The first mail waits for a process pool, and the machine may be busy.
 SLOW_MS = 60_000
+expect.set_options(timeout=30_000)
 _ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 _ONLY_COLOURS = {**_ONLY_VIOLATIONS, "runOnly": ["color-contrast"]}
 

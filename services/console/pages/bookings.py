@@ -50,22 +50,29 @@ def _items(texts: list[str]) -> list[Item]:
 @router.get("/modules")
 async def show_cards(customer_id: UUID, request: Request, desk: Signed) -> Response:
     tab = "plans" if request.url.path.endswith("/plans") else "modules"
-    options = desk.subscriptions.get(f"/customers/{customer_id}/{_KIND[tab]}-options")
-    cards = (await together(cards=options))["cards"]
+    cards = await _cards(desk, customer_id, tab)
     booked = [request.query_params.get("request", "")]
     waiting = [card["waiting"]["request_id"] for card in _list(cards) if card["waiting"]]
     requests = [r for r in dict.fromkeys([*booked, *waiting]) if _is_id(r)]
-    steps = {f"steps_{r}": find_progress(desk, customer_id, r) for r in requests}
+    # First: once the steps say that there is no news, nothing beside them may be older than they.
+    steps = await together(**{r: find_progress(desk, customer_id, r) for r in requests})
+    if requests:
+        cards = await _cards(desk, customer_id, tab)
     return await customer_page(
         desk,
         customer_id,
         tab,
-        questions={"catalogue": desk.subscriptions.get("/catalogue"), **steps},
+        questions={"catalogue": desk.subscriptions.get("/catalogue")},
         kind=_KIND[tab],
+        steps=steps,
         cards=cards,
-        requests=requests,
         new_to_subscriptions=cards.refusal is not None and cards.refusal.status == 404,  # noqa: PLR2004 - its copy is on its way
     )
+
+
+async def _cards(desk: Desk, customer_id: UUID, tab: str) -> Panel:
+    options = desk.subscriptions.get(f"/customers/{customer_id}/{_KIND[tab]}-options")
+    return (await together(cards=options))["cards"]
 
 
 def _list(cards: Panel) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from services.console.desk import Desk, Posted, Signed
-from services.console.gateways import Refused, together
+from services.console.gateways import Panel, Refused, together
 from services.console.pages.bookings import find_progress
 from services.console.pages.customer import customer_page, today
 from services.console.views import page, see_other
@@ -39,14 +39,17 @@ async def list_invoices_of_customer(customer_id: UUID, request: Request, desk: S
 async def show_invoice(invoice_id: UUID, desk: Signed) -> Response:
     invoice = await desk.billing.get(f"/invoices/{invoice_id}")
     customer_id = UUID(invoice["customer_id"])
-    questions: dict[str, Any] = {
+    steps: dict[str, Panel] = {}
+    if request_id := invoice["request_id"]:
+        # Once the steps say that there is no news, nothing beside them may be older than they.
+        steps = await together(steps=find_progress(desk, customer_id, request_id))
+        invoice = await desk.billing.get(f"/invoices/{invoice_id}")
+    questions = {
         "customer": desk.customers.get(f"/customers/{customer_id}"),
         "payments": desk.billing.get(f"/invoices/{invoice_id}/payments"),
         "deliveries": desk.notifier.get("/deliveries", customer_id=customer_id, limit=200),
     }
-    if invoice["request_id"]:
-        questions["steps"] = find_progress(desk, customer_id, invoice["request_id"])
-    panels = await together(**questions)
+    panels = await together(**questions) | steps
     return page(
         desk,
         "invoices/invoice.html",
