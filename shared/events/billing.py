@@ -9,10 +9,14 @@ from shared.fields import DecimalString, MoneyField
 __all__ = [
     "INVOICES",
     "SETTINGS",
+    "CreditBalanceChanged",
+    "CreditNoteIssued",
+    "InvoiceCredited",
     "InvoiceDocumentStored",
     "InvoiceOpened",
     "InvoicePaid",
     "InvoicePartiallyPaid",
+    "InvoicePaymentReversed",
     "InvoiceRejected",
     "InvoiceVoided",
     "InvoicedLine",
@@ -25,7 +29,10 @@ SETTINGS = Topic("billing.settings.v1", compacted=True)
 
 
 class InvoicedLine(Part):
-    """`subscription_id` and `request_id` are absent on lines that no subscription asked for."""
+    """`subscription_id` and `request_id` are absent on lines that no subscription asked for.
+
+    `total` is net or gross as `basis` says; `vat_percent` is what was charged on it.
+    """
 
     position: int
     title: str
@@ -33,6 +40,8 @@ class InvoicedLine(Part):
     subscription_id: UUID | None = None
     request_id: UUID | None = None
     period: EventPeriod | None = None
+    basis: Literal["net", "gross"] | None = None
+    vat_percent: DecimalString | None = None
 
 
 class _InvoiceEvent(Event):
@@ -91,10 +100,69 @@ class InvoicePaid(_NumberedInvoiceEvent, type="invoice.paid", topic=INVOICES):
     total: MoneyField
 
 
+class InvoicePaymentReversed(
+    _NumberedInvoiceEvent, type="invoice.payment_reversed", topic=INVOICES
+):
+    """A payment went back: what had been settled by `settlement` is owed again."""
+
+    settlement: int
+    reversed_at: datetime
+    due_date: date
+    open_amount: MoneyField
+
+
+class InvoiceCredited(_NumberedInvoiceEvent, type="invoice.credited", topic=INVOICES):
+    """A credit note lowered what is owed; what had been paid above it went to the balance.
+
+    Attributes:
+        lines: what was credited of each line, as a positive amount in the line's basis.
+        credited: incl. VAT.
+        request_id: the `credit.requested` or withdrawn request that led to it, if one did.
+        fully: nothing of the invoice is left uncredited.
+    """
+
+    credit_note_id: UUID
+    credit_note_number: str
+    credited: MoneyField
+    to_balance: MoneyField
+    open_amount: MoneyField
+    request_id: UUID | None = None
+    fully: bool = False
+
+
 class InvoiceVoided(_NumberedInvoiceEvent, type="invoice.voided", topic=INVOICES):
     """`replaced_by`: the invoice that now carries these lines, where there is one."""
 
     replaced_by: UUID | None = None
+
+
+class CreditNoteIssued(_InvoiceEvent, type="credit_note.issued", topic=INVOICES):
+    """Numbered in a gapless series of its own; `total` incl. VAT, positive."""
+
+    credit_note_id: UUID
+    number: str
+    invoice_number: str
+    issued_on: date
+    total: MoneyField
+
+
+class CreditBalanceChanged(Event, type="credit_balance.changed", topic=INVOICES):
+    """The customer's balance in one currency after a change of `amount`; names where it came from.
+
+    `version` counts the changes of this balance: one per customer and currency.
+    """
+
+    version: int
+    currency: str
+    amount: MoneyField
+    balance: MoneyField
+    origin: Literal["credit_note", "overpayment", "invoice", "invoice_voided", "refund", "forfeit"]
+    invoice_id: UUID | None = None
+    subscription_id: UUID | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.currency
 
 
 class InvoiceDocumentStored(_InvoiceEvent, type="invoice.document_stored", topic=INVOICES):

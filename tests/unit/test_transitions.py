@@ -60,6 +60,28 @@ def checked_states(table: Table) -> set[str]:
     return set(re.findall(r"'(\w+)'", rule))
 
 
+# Named in the contract between services before they are published; each leaves this list with the
+# edge that publishes it.
+AHEAD = {
+    "credit_balance.changed",
+    "credit_note.issued",
+    "invoice.credited",
+    "invoice.payment_reversed",
+    "subscription.cancellation_revoked",
+    "subscription.cancellation_scheduled",
+    "subscription.change_dropped",
+    "subscription.change_scheduled",
+    "subscription.changed",
+    "subscription.expired",
+    "subscription.past_due",
+    "subscription.period_edited",
+    "subscription.resumed",
+    "subscription.trial_ending",
+    "subscription.trial_started",
+    "subscription.withdrawn",
+}
+
+
 # -- tables and catalogue ------------------------------------------------------------------------
 
 
@@ -68,7 +90,10 @@ def test_every_transition_of_a_subscription_publishes_an_event_that_exists() -> 
 
 
 def test_every_event_of_a_subscription_belongs_to_a_transition() -> None:
-    assert set(topics()[SUBSCRIPTIONS]) <= {event for _, event in TRANSITIONS.values()}
+    reached = {event for _, event in TRANSITIONS.values()}
+
+    assert set(topics()[SUBSCRIPTIONS]) <= reached | AHEAD
+    assert not reached & AHEAD
 
 
 def test_every_transition_of_an_invoice_publishes_an_event_that_exists() -> None:
@@ -78,8 +103,9 @@ def test_every_transition_of_an_invoice_publishes_an_event_that_exists() -> None
 def test_every_event_of_an_invoice_belongs_to_a_transition_or_changes_no_state() -> None:
     reached = {event for _, event in billing.TRANSITIONS.values()}
 
-    assert set(topics()[INVOICES]) == reached | BESIDE_THE_STATES
+    assert set(topics()[INVOICES]) - AHEAD == reached | BESIDE_THE_STATES
     assert not reached & BESIDE_THE_STATES
+    assert not reached & AHEAD
 
 
 def test_every_trigger_is_in_the_table() -> None:
