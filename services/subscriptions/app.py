@@ -15,10 +15,10 @@ __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
 def build_api(settings: SubscriptionsSettings) -> "FastAPI":
-    from services.subscriptions.api import router
+    from services.subscriptions.api import routers
     from shared.serving import api_of
 
-    return api_of(settings, [router])
+    return api_of(settings, routers)
 
 
 def build_worker(settings: SubscriptionsSettings) -> "Worker":

@@ -1,30 +1,13 @@
-"""What the API takes and gives."""
-
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
 from services.subscriptions.domain.catalogue import Cycle, Kind
-from shared.fields import CurrencyCode, DecimalString, MoneyField
+from shared.fields import CurrencyCode, DecimalString
 from shared.http import InputModel
 
-__all__ = [
-    "ActionIn",
-    "ActionOut",
-    "ActionResultOut",
-    "CardOut",
-    "CardsOut",
-    "CatalogueIn",
-    "CatalogueOut",
-    "EntitlementsOut",
-    "ModuleActionsIn",
-    "PlanActionIn",
-    "PlanIn",
-    "SubscriptionOut",
-    "SubscriptionsOut",
-]
+__all__ = ["CatalogueIn", "CatalogueOut", "OfferingOut", "PlanIn", "PriceOut"]
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Texts = dict[Annotated[str, Field(pattern="^[a-z]{2}$")], dict[Literal["name", "description"], str]]
@@ -136,123 +119,3 @@ class OfferingOut(BaseModel):
 class CatalogueOut(BaseModel):
     plans: list[OfferingOut]
     modules: list[OfferingOut]
-
-
-class PeriodOut(BaseModel):
-    """Half-open `[start, end)` in local dates of the customer's zone."""
-
-    start: date
-    end: date
-
-
-class ActionOut(BaseModel):
-    """`amount`: the invoice total including VAT."""
-
-    action: str
-    cycle: Cycle | None = None
-    amount: MoneyField | None = None
-
-
-class WaitingOut(BaseModel):
-    request_id: UUID
-    invoice_id: UUID | None
-
-
-class CardOut(BaseModel):
-    """A plan or module with its state and exactly the actions that are possible now.
-
-    `waiting` names the invoice whose payment the product waits for.
-    """
-
-    product_id: UUID
-    kind: Kind
-    name: str
-    description: str
-    recommended: bool
-    subscription_id: UUID | None
-    state: str | None
-    period: PeriodOut | None
-    waiting: WaitingOut | None
-    actions: list[ActionOut]
-    reason: str | None
-
-
-class CardsOut(BaseModel):
-    items: list[CardOut]
-
-
-class ActionIn(InputModel):
-    action: Literal["activate_free", "make_invoice"]
-    cycle: Cycle | None = None
-
-    @model_validator(mode="after")
-    def _cycle_where_charged(self) -> "ActionIn":
-        if (self.action == "make_invoice") != (self.cycle is not None):
-            raise ValueError("cycle is required for make_invoice and for nothing else")
-        return self
-
-
-class PlanActionIn(ActionIn):
-    """`expected_total`: the amount the operator saw; refused when it has changed."""
-
-    plan_id: UUID
-    expected_total: MoneyField | None = None
-
-
-class ModuleActionIn(ActionIn):
-    module_id: UUID
-
-
-class ModuleActionsIn(InputModel):
-    """All of it or nothing, on one invoice."""
-
-    actions: Annotated[tuple[ModuleActionIn, ...], Field(min_length=1, max_length=100)]
-    expected_total: MoneyField | None = None
-
-
-class SubscriptionOut(BaseModel):
-    id: UUID
-    customer_id: UUID
-    kind: Kind
-    product_id: UUID
-    state: str
-    version: int
-    term: int
-    origin: str | None
-    cycle: Cycle | None
-    period: PeriodOut | None
-
-
-class SubscriptionsOut(BaseModel):
-    """`next` goes into `after` for the following page; null on the last one."""
-
-    items: list[SubscriptionOut]
-    next: str | None
-
-
-class ActionResultOut(BaseModel):
-    """`request_id` and `amount` are null when nothing is to be paid."""
-
-    request_id: UUID | None
-    amount: MoneyField | None
-    subscriptions: list[SubscriptionOut]
-
-
-class EntitledOut(BaseModel):
-    id: UUID
-    name: str
-    subscription_id: UUID
-
-
-class EntitlementsOut(BaseModel):
-    """What the customer may use right now. `max_users` 0 means no limit."""
-
-    customer_id: UUID
-    version: int
-    plan: EntitledOut | None
-    modules: list[EntitledOut]
-    features: dict[str, bool | str]
-    max_users: int
-    over_limit: bool
-    paid_until: date | None
-    access_until: date | None
