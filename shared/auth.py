@@ -7,14 +7,13 @@ only routes that say how they keep to it.
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 from uuid import UUID
 
-from fastapi import Depends
 from starlette.requests import Request
 
 from shared.clock import NewId
@@ -33,6 +32,7 @@ __all__ = [
     "access",
     "admit",
     "authenticate",
+    "named_rule",
     "open_to_all",
     "required_scope",
     "rule_of",
@@ -86,31 +86,38 @@ class Rule:
     per_customer: bool = False
     confidential: bool = False
 
-    async def __call__(self, request: Request) -> Call:
-        call: Call = request.state.call
-        return call
 
-
-def access(scope: str, *, per_customer: bool = False, confidential: bool = False) -> Any:
-    """Return the dependency that asks for a scope such as `invoices:read` and gives the call.
+def access(scope: str, *, per_customer: bool = False, confidential: bool = False) -> Rule:
+    """Return the rule that asks for a scope such as `invoices:read`, to be noted at the call.
 
     Routes with a `customer_id` in their path keep restricted callers to it by themselves; others
     that can do so say `per_customer` and pass the caller's `customer_ids` to the repository.
     """
-    return Depends(Rule(scope, per_customer, confidential))
+    return Rule(scope, per_customer, confidential)
 
 
-def open_to_all() -> Any:
-    """Return the dependency of a route that anybody may call: those that hand out tokens."""
-    return Depends(Rule(None, confidential=True))
+def open_to_all() -> Rule:
+    """Return the rule of a route that anybody may call: those that hand out tokens."""
+    return Rule(None, confidential=True)
+
+
+def named_rule(endpoint: Callable[..., Any]) -> tuple[str, Rule]:
+    """The parameter of a route's function that is its call, and the rule that goes with it.
+
+    Raises:
+        TypeError: there is none, so nobody could be let in.
+    """
+    for name, kind in get_type_hints(endpoint, include_extras=True).items():
+        for note in getattr(kind, "__metadata__", ()):
+            if isinstance(note, Rule):
+                return name, note
+    raise TypeError(f"{endpoint.__qualname__} has no access rule")
 
 
 def rule_of(route: Any) -> Rule | None:
     """The rule of a route, or None when it has none (a test finds those)."""
-    for dependency in route.dependant.dependencies:
-        if isinstance(dependency.call, Rule):
-            return dependency.call
-    return None
+    rule: Rule | None = getattr(route, "rule", None)
+    return rule
 
 
 def required_scope(route: Any) -> str | None:
@@ -176,11 +183,11 @@ class Gate:
             self._known.popitem(last=False)
         return caller
 
-    async def count(self, caller: Caller) -> None:
-        await self._rate.count(caller.subject)
+    def count(self, caller: Caller) -> None:
+        self._rate.count(caller.subject)
 
-    async def count_anonymous(self, request: Request) -> None:
-        await self._anonymous_rate.count(request.client.host if request.client else "unknown")
+    def count_anonymous(self, request: Request) -> None:
+        self._anonymous_rate.count(request.client.host if request.client else "unknown")
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
@@ -218,12 +225,12 @@ async def authenticate(request: Request) -> Caller:
     gate: Gate = request.app.state.gate
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
-        await gate.count_anonymous(request)
+        gate.count_anonymous(request)
         raise Unauthenticated("token_missing", "This needs a bearer token.")
     try:
         return await gate.caller(token.strip(), now=request.app.state.clock())
     except Unauthenticated:
-        await gate.count_anonymous(request)
+        gate.count_anonymous(request)
         raise
 
 
@@ -237,10 +244,10 @@ async def admit(request: Request, rule: Rule) -> Caller:
     """
     gate: Gate = request.app.state.gate
     if rule.scope is None:
-        await gate.count_anonymous(request)
+        gate.count_anonymous(request)
         return ANYBODY
     caller = await authenticate(request)
-    await gate.count(caller)
+    gate.count(caller)
     if rule.scope not in caller.scopes:
         raise Forbidden("scope_missing", f"This needs the scope {rule.scope}.", scope=rule.scope)
     if caller.customer_ids is not None and not rule.per_customer:

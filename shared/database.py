@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    Connection,
     CursorResult,
     MetaData,
     Select,
@@ -29,7 +30,9 @@ from sqlalchemy import (
     literal,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 __all__ = [
     "Database",
@@ -109,9 +112,10 @@ def _sql(writes: tuple[_Write, ...]) -> str:
 class Tx:
     """An open transaction, or, from `Database.reading`, a connection without one."""
 
-    def __init__(self, core: AsyncConnection, driver: Any) -> None:
-        self._core = core
-        self._driver = driver
+    def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection) -> None:
+        self._engine = engine
+        self._pooled = pooled
+        self._driver: Any = pooled.driver_connection
         self._depth = 0
         self._writes: list[_Write] = []
         self._values: list[list[Any]] = []
@@ -145,6 +149,18 @@ class Tx:
             # and what that commits would not be kept.
             self._driver.terminate()
             raise
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone, or nobody knows what it is in."""
+        closed: bool = self._driver.is_closed()
+        return closed
+
+    @cached_property
+    def _core(self) -> AsyncConnection:
+        # Most requests go to the driver alone, and making it costs as much as a statement.
+        engine = self._engine.sync_engine
+        return AsyncConnection(self._engine, Connection(engine, self._pooled))
 
     async def execute(self, statement: Any, values: Any = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement of SQLAlchemy."""
@@ -213,15 +229,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A connection on which each statement is a transaction of its own."""
-        # Not `async with`: giving it back would be a task of its own each time.
-        core = await self._engine.connect()
-        driver: Any = core.sync_connection.connection.driver_connection  # type: ignore[union-attr]
+        pooled = await greenlet_spawn(self._engine.sync_engine.raw_connection)
+        tx = Tx(self._engine, pooled)
         try:
-            yield Tx(core, driver)
+            yield tx
         finally:
-            if driver.is_closed():
-                await core.invalidate()  # the pool must not hand it out again
-            await core.close()
+            if tx.lost and pooled.is_valid:  # SQLAlchemy may have found out first
+                pooled.invalidate()  # the pool must not hand it out again
+            pooled.close()  # asks nothing of the server: the transaction was not SQLAlchemy's
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

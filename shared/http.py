@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial, wraps
+from inspect import Parameter, signature
 from typing import Any, get_type_hints
 
 import structlog
@@ -17,10 +18,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
-from shared.auth import Call, Gate, Rule, admit, rule_of
+from shared.auth import Call, Gate, Rule, admit, named_rule
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.correlation import Correlation, correlated
 from shared.database import Database
@@ -81,28 +83,49 @@ class TransactionalRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        if Response not in get_type_hints(endpoint).values():  # which FastAPI merges with its own
-            endpoint = _answering(endpoint, options.get("status_code") or 200)
-        super().__init__(path, endpoint, **options)
+        name, self.rule = named_rule(endpoint)
+        answering = Response not in get_type_hints(endpoint).values()  # FastAPI merges those itself
+        status = (options.get("status_code") or 200) if answering else None
+        super().__init__(path, _given_its_call(endpoint, name, status), **options)
+        self._start, self._slashes = path.partition("{")[0], path.count("/")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        # Every request asks every route before its own, and most are told apart by this already.
+        path = scope["path"]
+        if not path.startswith(self._start) or path.count("/") != self._slashes:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> _Endpoint:
-        rule = rule_of(self)
-        if rule is None:
-            raise TypeError(f"{self.path} has no access rule")
         run = _read if set(self.methods or ()) <= {"GET", "HEAD"} else _write
-        return partial(_admitted, rule, partial(run, super().get_route_handler()))
+        return partial(_admitted, self.rule, partial(run, super().get_route_handler()))
 
 
-def _answering(
-    endpoint: Callable[..., Coroutine[Any, Any, Any]], status: int
+def _given_its_call(
+    endpoint: Callable[..., Coroutine[Any, Any, Any]], name: str, status: int | None
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The endpoint as FastAPI sees it: with the request in the place of the call.
+
+    To resolve a dependency at each request takes FastAPI as long as the statement that follows.
+    With a `status`, what the endpoint makes is answered with it.
+    """
+    own = signature(endpoint)
+    given = [p for p in own.parameters.values() if p.name != name]
+    request = next((p.name for p in given if p.annotation is Request), None)
+    if request is None:
+        given.append(Parameter("request_", Parameter.KEYWORD_ONLY, annotation=Request))
+
     @wraps(endpoint)
-    async def answer(*args: Any, **named: Any) -> Any:
-        made = await endpoint(*args, **named)
-        if not isinstance(made, BaseModel):
+    async def answer(**named: Any) -> Any:
+        asked = named[request] if request else named.pop("request_")
+        made = await endpoint(**named, **{name: asked.state.call})
+        if status is None or not isinstance(made, BaseModel):
             return made
         return Response(made.model_dump_json(), status, media_type="application/json")
 
+    answer.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=sorted(given, key=lambda p: p.kind)
+    )
     return answer
 
 
@@ -245,8 +268,8 @@ class _Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        given = headers.get(b"x-request-id", "")
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
         status, started = 500, time.perf_counter()
 
@@ -261,16 +284,16 @@ class _Observed:
                 ]
             await send(message)
 
-        above = Correlation(request_id, headers.get(b"traceparent"))
+        traceparent = headers.get(b"traceparent")
+        above = Correlation(request_id, traceparent.decode("latin-1") if traceparent else None)
         with span(f"{scope['method']} {self._service}", above, SpanKind.SERVER) as (own, inside):
             try:
                 with correlated(request_id, inside.traceparent if inside else None):
                     await self._app(scope, _bounded(receive), send_with_id)
             finally:
                 route = getattr(scope.get("route"), "path", "unknown")
-                labels = (self._service, scope["method"], route)
-                metrics.REQUESTS.labels(*labels, str(status)).inc()
-                metrics.REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                metrics.observe_request(self._service, scope["method"], route, status, seconds)
                 if own:
                     own.update_name(f"{scope['method']} {route}")
                     own.set_attribute("http.response.status_code", status)

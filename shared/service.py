@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EdgeService", "Service", "fast_runner", "main", "migrate", "stop_signal"]
 
-# A batch makes tens of thousands of objects that die with it: with Python's default of 700 it was
-# interrupted hundreds of times to look for cycles (7 % of its processor time).
+# A batch makes tens of thousands of objects that die with it, a request a thousand: with Python's
+# default of 700 a batch was interrupted hundreds of times to look for cycles (7 % of its time).
 _GC_THRESHOLDS = (50_000, 20, 50)
 
 
@@ -85,6 +85,7 @@ def fast_runner() -> asyncio.Runner:
 
 async def _run(service: EdgeService, settings: Any, roles: Sequence[str]) -> None:
     stop = stop_signal(asyncio.get_running_loop())
+    gc.set_threshold(*_GC_THRESHOLDS)
     async with asyncio.TaskGroup() as group:
         if "api" in roles:
             from shared.asgi import serve
@@ -105,7 +106,6 @@ async def _run(service: EdgeService, settings: Any, roles: Sequence[str]) -> Non
             from shared.running import run_worker
 
             gc.freeze()  # what was imported stays for good
-            gc.set_threshold(*_GC_THRESHOLDS)
             group.create_task(run_worker(service.build_worker(settings), roles, stop))
 
 

@@ -76,9 +76,8 @@ class Guarded:
                 await self._app(scope, receive, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            labels = ("console", scope["method"], route)
-            metrics.REQUESTS.labels(*labels, str(status)).inc()
-            metrics.REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            metrics.observe_request("console", scope["method"], route, status, seconds)
 
 
 def _wrong(request: Request, status: int, title: str, text: str) -> Response:

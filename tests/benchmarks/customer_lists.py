@@ -21,6 +21,7 @@ from shared.paging import cursor_of
 from tests.benchmarks.crowd import Crowd, fill_customers
 from tests.benchmarks.harness import Arena, Result, arena
 from tests.servers import TestServers
+from tests.tokens import issuer
 
 __all__ = ["METRIC", "list_latency"]
 
@@ -88,7 +89,12 @@ async def _ask(
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://kontor/v1", timeout=60) as client,
+        httpx.AsyncClient(
+            transport=transport,
+            base_url="http://kontor/v1",
+            headers=issuer().headers(),
+            timeout=60,
+        ) as client,
     ):
         kinds = list(_KINDS.items())
         for turn in range(-len(kinds), asked):  # the first of each kind warms up

@@ -82,7 +82,6 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.use_cases.outcomes:_drop:*": _VOID,
     "services.subscriptions.use_cases.outcomes:drop_*": _VOID,
     "shared.asgi:serve:*": _STOP,
-    "shared.auth:*count_anonymous*": "callers without a good token",
     "shared.failures_api:*": _OPERATOR,
     "shared.http:_Observed.__call__:self._app:*": _START,
     "shared.http:_health:*": _READING,

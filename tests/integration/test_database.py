@@ -7,13 +7,14 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.database import Database, RolledBack, insert_new, insert_rows, update_rows
 from shared.sql_errors import is_transient
 from tests.servers import TestServers
 
+_SLEEP = "SELECT pg_sleep(30)"
 _METADATA = MetaData()
 PARENTS = Table("parents", _METADATA, Column("id", Integer), Column("facts", JSONB))
 CHILDREN = Table("children", _METADATA, Column("parent_id", Integer), Column("name", Text))
@@ -154,6 +155,30 @@ async def test_who_is_interrupted_leaves_nothing_open_for_the_next(
 
     kept = {row[0] for row in await rows(database, "parents")}
     assert kept == {0, *([1] if word == "COMMIT" and sent else []), 2, 3, 4}
+
+
+@pytest.mark.parametrize("way", ["fetch", "execute"], ids=["driver", "sqlalchemy"])
+@pytest.mark.parametrize("inside", ["reading", "transaction"])
+async def test_who_is_cancelled_while_asking_stops(
+    database: Database, way: str, inside: str
+) -> None:
+    """Another error in the place of the cancellation would be logged, and the work go on."""
+    asking = asyncio.Event()
+
+    async def ask() -> None:
+        async with getattr(database, inside)() as tx:
+            asking.set()
+            await getattr(tx, way)(_SLEEP if way == "fetch" else text(_SLEEP))
+
+    for _ in range(3):  # more often than the pool has connections
+        asking.clear()
+        task = asyncio.create_task(ask())
+        await asking.wait()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await rows(database, "parents") == [(0, None)]
 
 
 async def test_a_connection_that_was_lost_is_not_handed_out_again(

@@ -102,7 +102,7 @@ def test_what_anybody_may_call_is_listed_here_and_says_so_itself(name: str) -> N
 def test_a_route_without_a_rule_cannot_even_be_made() -> None:
     router = new_router()
 
-    with pytest.raises(TypeError, match="/v1/everything has no access rule"):
+    with pytest.raises(TypeError, match="has no access rule"):
         router.add_api_route("/everything", lambda: None)
 
 
