@@ -9,7 +9,7 @@ from shared.asgi import serve
 from shared.housekeeping import keep_house
 from shared.messaging.consumer import create_broker, subscribe
 from shared.messaging.relay import Relay
-from shared.messaging.wakeup import PARKED
+from shared.messaging.wakeup import PARKED, TIME, WORK
 from shared.monitoring import Monitor
 from shared.worker import Job, Worker
 
@@ -26,13 +26,14 @@ async def run_worker(worker: Worker, roles: Sequence[str], stop: asyncio.Event) 
     monitor = Monitor(
         worker, [(processor, subscribe(broker, settings, processor)) for processor in processors]
     )
-    jobs = [job for role in roles for job in worker.jobs.get(role, ())]
+    jobs = [(job, WORK) for role in roles for job in worker.jobs.get(role, ())]
+    jobs += [(job, TIME) for role in roles for job in worker.timers.get(role, ())]
     running = [
         wakeup.run(),
         monitor.run(),
         keep_house(worker.database, clock=worker.clock),
         *(wakeup.work(_lasting(worker, p.release_parked), PARKED) for p in processors),
-        *(wakeup.work(_lasting(worker, job)) for job in jobs),
+        *(wakeup.work(_lasting(worker, job), kind) for job, kind in jobs),
     ]
     if settings.monitoring_port:
         running.append(

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from shared.audit_api import audit_router
 from shared.auth import Gate
+from shared.clock import clock_of
 from shared.database import Database
 from shared.failures_api import failures_router
 from shared.http import create_api
@@ -29,4 +30,5 @@ def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
         gate=Gate.of(settings),
         committed=wakeup.hint,
         background=[wakeup.run],
+        clock=clock_of(settings.test_clock),
     )

@@ -20,6 +20,7 @@ class EdgeSettings(BaseModel):
     Attributes:
         graceful_timeout_s: how long a stopping process may finish what it does.
         trusted_proxies: whose `X-Forwarded-For` tells a caller's address; `*`: anybody's.
+        test_clock: for development only: the file that says how far the clock is ahead.
     """
 
     # Passwords stand in addresses: neither shown nor quoted when a value is refused.
@@ -31,6 +32,7 @@ class EdgeSettings(BaseModel):
     graceful_timeout_s: float = 15.0
     log_level: str = "INFO"
     trusted_proxies: str = "127.0.0.1"
+    test_clock: str = ""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:

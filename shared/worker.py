@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Table
 
-from shared.clock import Clock, NewId, new_id, system_clock
+from shared.clock import Clock, NewId, clock_of, new_id
 from shared.database import Database
 from shared.messaging.batch import BatchProcessor, Consumer
 from shared.messaging.topics import group_of
@@ -23,7 +23,9 @@ class Worker:
     """What a service's worker process runs.
 
     Attributes:
-        jobs: due work by role (`clock`, `sender`, ...), each run again and again.
+        jobs: due work by role (`renderer`, `sender`, ...), each run again and again: at once after
+            whatever was committed.
+        timers: what time alone makes due, by role (`clock`): looked at every second.
         due_tables: the tables of that due work, for the metrics.
         on_stop: called once everything has stopped.
     """
@@ -31,14 +33,16 @@ class Worker:
     settings: Settings
     consumers: Sequence[Consumer] = ()
     jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+    timers: Mapping[str, Sequence[Job]] = field(default_factory=dict)
     due_tables: Sequence[Table] = ()
-    clock: Clock = system_clock
+    clock: Clock = field(init=False)
     new_id: NewId = new_id
     on_stop: Callable[[], None] = lambda: None
     database: Database = field(init=False)
     wakeup: Wakeup = field(init=False)
 
     def __post_init__(self) -> None:
+        self.clock = clock_of(self.settings.test_clock)
         self.database = Database(self.settings.database_url, self.settings.database_pool_size)
         self.wakeup = Wakeup(self.settings.database_url)
 

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 
 from deploy.local.access import private_file
+from deploy.local.development_clock import clock_file
 from deploy.local.process import HOST, Report, Server, quiet
 from deploy.local.servers import Servers, running_servers
 
@@ -118,6 +119,7 @@ def environment(servers: Servers, state: Path, services: Mapping[str, object]) -
         "KONTOR_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
         # Everything on one machine: memory counts more than throughput.
         "KONTOR_DATABASE_POOL_SIZE": "5",
+        "KONTOR_TEST_CLOCK": str(clock_file(state)),
         "KONTOR_STORAGE_URL": f"file://{quote(str((state / 'documents').resolve()))}",
         "KONTOR_NOTIFIER_SMTP_HOST": servers.smtp_host,
         "KONTOR_NOTIFIER_SMTP_PORT": str(servers.smtp_port),

@@ -12,6 +12,7 @@ from services.console.pages import router
 from services.console.sessions import Sessions
 from services.console.settings import ConsoleSettings
 from shared import metrics
+from shared.clock import clock_of
 from shared.service import EdgeService
 
 __all__ = ["SERVICE", "build_api"]
@@ -30,6 +31,7 @@ def build_api(
 
     app = FastAPI(title="Kontor console", openapi_url=None, lifespan=lifespan)
     app.state.gateways, app.state.sessions = gateways, Sessions()
+    app.state.clock = clock_of(settings.test_clock)
     app.include_router(router)
     for kind, handler in HANDLERS:
         app.add_exception_handler(kind, handler)

@@ -1,6 +1,7 @@
 """One request at the console: who asks, and the services in their name."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -8,7 +9,6 @@ from fastapi import Depends, Request
 
 from services.console.gateways import Away, Gateways, Refused, Voice
 from services.console.sessions import Session, csrf_of, same, session_cookie, visit_cookie
-from shared.clock import system_clock
 from shared.correlation import correlation
 
 __all__ = ["Desk", "Form", "FormForged", "Posted", "SignInNeeded", "Signed", "Visited", "stranger"]
@@ -44,6 +44,11 @@ class Desk:
         """
         if not self.may(scope):
             raise Refused(403, {"detail": "Your role may not do this."})
+
+    @property
+    def today(self) -> date:
+        today: date = self.request.app.state.clock().date()
+        return today
 
     @property
     def csrf(self) -> str:
@@ -99,7 +104,7 @@ async def _signed_in(request: Request) -> Desk:
         raise SignInNeeded
     try:
         session = await request.app.state.sessions.swap(
-            secret, stranger(request), now=system_clock()
+            secret, stranger(request), now=request.app.state.clock()
         )
     except Refused as refused:
         if refused.status == 429:  # noqa: PLR2004 - too many requests: the session may be good

@@ -49,7 +49,7 @@ def build_worker(settings: IdentitySettings) -> "Worker":
     async def forget() -> bool:
         return await forget_ended(worker.database, clock=worker.clock)
 
-    worker.jobs = {"sender": [send], "clock": [rotate, forget]}
+    worker.jobs, worker.timers = {"sender": [send]}, {"clock": [rotate, forget]}
     worker.due_tables = [password_resets]
     return worker
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import asyncpg
 import structlog
 
-__all__ = ["FALLBACK_S", "PARKED", "WORK", "Wakeup"]
+__all__ = ["FALLBACK_S", "PARKED", "TIME", "WORK", "Wakeup"]
 
 log = structlog.get_logger()
 
@@ -21,6 +21,8 @@ WORK = "work"
 """Something was committed: there may be rows in the outbox and due work."""
 PARKED = "parked"
 """Something has come for which parked messages have waited."""
+TIME = "time"
+"""Nothing is ever said of it: who waits for it looks after `FALLBACK_S`."""
 _CHANNEL = "kontor_work"
 
 

@@ -1,7 +1,6 @@
 """One customer: the head that all tabs share, details, what is done to the whole, history."""
 
 from collections.abc import Awaitable, Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -14,19 +13,14 @@ from services.console.gateways import Panel, Refused, together
 from services.console.pages.customers import FIELDS, body_of
 from services.console.places import choices
 from services.console.views import page, see_other
-from shared.clock import system_clock
 
-__all__ = ["customer_page", "router", "today"]
+__all__ = ["customer_page", "router"]
 
 router = APIRouter(prefix="/customers/{customer_id}")
 
 Verb = Literal["deactivate", "reactivate", "freeze", "unfreeze"]
 _AUDITED = ("customers", "subscriptions", "billing", "notifier")
 _PAGE = 200
-
-
-def today() -> date:
-    return system_clock().date()
 
 
 async def customer_page(
@@ -57,7 +51,7 @@ async def customer_page(
         tab=tab,
         customer=customer,
         facts=_facts(panels),
-        today=today(),
+        today=desk.today,
         panels=panels,
         **context,
     )

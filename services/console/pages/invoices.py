@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from services.console.desk import Desk, Posted, Signed
 from services.console.gateways import Panel, Refused, together
 from services.console.pages.bookings import find_progress
-from services.console.pages.customer import customer_page, today
+from services.console.pages.customer import customer_page
 from services.console.views import page, see_other
 from shared.clock import new_id
 
@@ -23,7 +23,7 @@ _METHODS = {"bank_transfer": "Bank transfer", "card": "Card", "cash": "Cash", "o
 async def list_invoices(request: Request, desk: Signed) -> Response:
     after = request.query_params.get("after", "")
     panels = await together(found=desk.billing.get("/invoices", after=after, limit=25))
-    return page(desk, "invoices/list.html", today=today(), after=after, found=panels["found"])
+    return page(desk, "invoices/list.html", today=desk.today, after=after, found=panels["found"])
 
 
 @router.get("/customers/{customer_id}/invoices")
@@ -55,7 +55,7 @@ async def show_invoice(invoice_id: UUID, desk: Signed) -> Response:
         "invoices/invoice.html",
         invoice=invoice,
         methods=_METHODS,
-        today=today(),
+        today=desk.today,
         panels=panels,
     )
 
