@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -17,6 +18,7 @@ from deploy.gateway.app import Gateway
 from deploy.local.mailbox import Mail, read_mailbox
 from deploy.services import SERVICES
 from services.identity.domain.roles import SCOPES
+from shared.clock import SteppedClock
 from shared.events import Event, Topic, topics
 from shared.messaging.topics import create_topics
 from shared.running import run_worker
@@ -50,6 +52,7 @@ class System:
         api: client of the gateway as an administrator, with `/v1` as its base.
         prefix: stands before each topic and group of this system.
         environment: the settings as a process of its own would get them.
+        clock: what all of its services have as the time; `advance` steps it.
     """
 
     def __init__(
@@ -64,7 +67,10 @@ class System:
         self.servers = servers
         self.databases = dict(databases)
         self.prefix = f"t{uuid4().hex[:8]}."
+        # Of its own: many systems of a run may share a folder.
+        self.clock = SteppedClock(folder / f"{self.prefix}clock")
         self.environment = {
+            "KONTOR_TEST_CLOCK": str(folder / f"{self.prefix}clock"),
             "KONTOR_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
             "KONTOR_TOPIC_PREFIX": self.prefix,
             "KONTOR_PARTITIONS": str(partitions),
@@ -116,6 +122,12 @@ class System:
                 timeout=60,
             )
         )
+
+    def advance(self, by: timedelta) -> None:
+        """Step the time of all services; tokens given before may have expired by it."""
+        self.clock.advance(by)
+        now = self.clock()
+        self.api.headers.update(issuer().headers(iat=now, exp=now + timedelta(hours=4)))
 
     async def _work(self, name: str) -> None:
         service = SERVICES[name]
