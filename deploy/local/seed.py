@@ -10,7 +10,11 @@ __all__ = ["api", "load", "seed"]
 
 
 def load(name: str) -> Any:
-    return yaml.safe_load(files("deploy.local").joinpath("demo", f"{name}.yaml").read_text("utf-8"))
+    return yaml.safe_load(_text(name))
+
+
+def _text(name: str) -> str:
+    return files("deploy.local").joinpath("demo", f"{name}.yaml").read_text("utf-8")
 
 
 def api(url: str, token: str) -> httpx.Client:
@@ -22,7 +26,12 @@ def seed(client: httpx.Client) -> list[dict[str, Any]]:
     """Save seller, catalogue and customers; returns the customers."""
     if client.get("/settings/seller").status_code == httpx.codes.NOT_FOUND:
         client.put("/settings/seller", json=load("seller")).raise_for_status()
-    client.put("/catalogue", json=load("catalogue")).raise_for_status()
+    client.post(
+        "/catalogue/import",
+        params={"dry_run": False},
+        content=_text("catalogue"),
+        headers={"content-type": "application/yaml"},
+    ).raise_for_status()
     customers = []
     for number, customer in enumerate(load("customers"), 1):
         answer = client.post(

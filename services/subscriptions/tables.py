@@ -1,4 +1,5 @@
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from shared.database import new_metadata
 
 __all__ = [
+    "catalogue_refreshes",
     "customers",
     "entitlements",
     "features",
@@ -40,9 +42,14 @@ plan_groups = Table(
     "plan_groups",
     metadata,
     Column("id", Uuid, primary_key=True),
+    Column("key", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("country", Text),
     Column("priority", Integer, nullable=False),
+    Column("translations", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+    # Deferred: in one document two may change their keys with each other.
+    UniqueConstraint("key", deferrable=True, initially="DEFERRED"),
 )
 
 features = Table(
@@ -50,6 +57,8 @@ features = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("label", Text, nullable=False),
+    Column("translations", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
 )
 
 # Plans and modules: two words of the field, one table, because they are booked, priced and
@@ -59,10 +68,20 @@ offerings = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
     Column("group_id", ForeignKey("plan_groups.id")),
     Column("name", Text, nullable=False),
     Column("details", JSONB, nullable=False),
     Column("archived", Boolean, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("kind", "key", deferrable=True, initially="DEFERRED"),
+    Index(
+        "uq_offerings_default_plan",
+        "group_id",
+        unique=True,
+        postgresql_where=text("is_default AND NOT archived"),
+    ),
     CheckConstraint("kind IN ('plan', 'module')", name="kind"),
 )
 
@@ -81,6 +100,19 @@ prices = Table(
     UniqueConstraint("product_id", "currency", "cycle", "version"),
     CheckConstraint("cycle IN ('monthly', 'yearly', 'once')", name="cycle"),
     CheckConstraint("basis IN ('net', 'gross')", name="basis"),
+)
+
+# Products that have changed, whose customers are still to be entitled anew: all up to
+# `after_customer_id` are. `barrier` is the first transaction that cannot have read the product as
+# it was before; `generation` counts the changes since the row was made.
+catalogue_refreshes = Table(
+    "catalogue_refreshes",
+    metadata,
+    Column("offering_id", Uuid, primary_key=True),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("after_customer_id", Uuid, nullable=False),
+    Column("barrier", BigInteger),
 )
 
 # -- copies, fed by events ---------------------------------------------------------------------

@@ -13,6 +13,7 @@ _COPY = "copies of customers and settings, which are there before"
 _FAILURE = "only after a failure"
 _OPERATOR = "what an operator does with failed messages"
 _OTHER = "another request than the payment"
+_REFRESH = "after the catalogue was changed, whether there is a payment or not"
 _READING = "reads for an answer, changes nothing"
 _START = "the start of a process, with nothing in its hands yet"
 _STOP = "the orderly end of a process"
@@ -52,15 +53,20 @@ NOT_PASSED: dict[str, str] = {
     "services.notifier.use_cases.planning:copy_*": _COPY,
     "services.subscriptions.api.*:get_*": _READING,
     "services.subscriptions.api.*:list_*": _READING,
-    "services.subscriptions.api.catalogue:put_catalogue:*": _OTHER,
+    "services.subscriptions.api.catalogue:*": _OTHER,
+    "services.subscriptions.api.catalogue_parts:*": _OTHER,
+    "services.subscriptions.api.plan_groups:*": _OTHER,
+    "services.subscriptions.api.products:*": _OTHER,
     "services.subscriptions.api.actions:take_*": _BOOKING,
     "services.subscriptions.api.actions:_take:*": _BOOKING,
     "services.subscriptions.repository.catalogue:get_catalogue:tx.execute:*": _BOOKING,
-    "services.subscriptions.repository.catalogue:get_feature_keys:*": _OTHER,
-    "services.subscriptions.repository.catalogue:get_group_ids:*": _OTHER,
+    "services.subscriptions.repository.catalogue:delete_*": _OTHER,
     "services.subscriptions.repository.catalogue:get_price_versions:*": _OTHER,
+    "services.subscriptions.repository.catalogue:get_whole_catalogue:*": _OTHER,
+    "services.subscriptions.repository.catalogue:is_booked:*": _OTHER,
     "services.subscriptions.repository.catalogue:lock_catalogue:*": _OTHER,
     "services.subscriptions.repository.catalogue:save_catalogue:*": _OTHER,
+    "services.subscriptions.repository.catalogue_refreshes:*": _REFRESH,
     "services.subscriptions.repository.copies:get_*": _BOOKING,
     "services.subscriptions.repository.copies:save_*": _COPY,
     "services.subscriptions.repository.subscriptions:add_offers:*": _BOOKING,
@@ -75,6 +81,7 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.subscribers:on_settings_changed:*": _COPY,
     "services.subscriptions.use_cases.actions:*": _BOOKING,
     "services.subscriptions.use_cases.catalogue:*": _OTHER,
+    "services.subscriptions.use_cases.catalogue_refresh:*": _REFRESH,
     "services.subscriptions.use_cases.copies:*": _COPY,
     "services.subscriptions.use_cases.entitlements:refresh_entitlements:"
     "repository.get_catalogue:*": _BOOKING,

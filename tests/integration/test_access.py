@@ -13,6 +13,7 @@ import pytest
 
 from deploy.services import SERVICES
 from shared.migrations import upgrade
+from tests.builders import PLANS
 from tests.integration.steps import book_plan, new_customer, stored
 from tests.servers import SERVICES as DATABASES
 from tests.servers import TestServers
@@ -172,12 +173,13 @@ async def test_what_is_refused_or_only_tried_is_not_written_down(system: System,
 async def test_bookings_and_settings_are_written_down(system: System, two: Two) -> None:
     (booked,) = await acts(system, "subscriptions", customer_id=two.own["customer"])
     saved = await acts(system, "billing", target_id="seller")
-    catalogue = await acts(system, "subscriptions", target_id="catalogue")
+    (plan,) = await acts(system, "subscriptions", target_id=PLANS["Team"])
 
     assert (booked["action"], booked["actor"]) == ("subscription.make_invoice", "operator:test")
     assert booked["after"]["state"] == "pending"
     assert (saved[0]["action"], saved[0]["before"]) == ("settings.save", None)
-    assert catalogue[0]["after"]["new_prices"]
+    assert (plan["action"], plan["before"]) == ("catalogue.create", None)
+    assert plan["after"]["new_prices"][0]["unit_price"] == "49.00"
 
 
 async def test_secrets_never_are(system: System) -> None:

@@ -135,6 +135,7 @@ def price(**different: Any) -> dict[str, Any]:
     return catalogue_plan(prices=[{**row, **different}])
 
 
+GROUP = load("catalogue")["groups"][0]["id"]
 CUSTOMER = "/customers"
 USER = {"first_name": "Zoë", "surname": "Modèle", "email": "zoe@musterhotel.example"}
 BARE = "/customers/{bare}"
@@ -372,10 +373,10 @@ CATALOGUE_CASES = [
     Case("price currency", "PUT", "/catalogue", price(currency="chf"), field="plans[0].prices[0].currency"),
     Case("price cycle", "PUT", "/catalogue", price(cycle="daily"), field="plans[0].prices[0].cycle"),
     Case("one-time plan", "PUT", "/catalogue", price(cycle="once"), field="plans[0]", rule="one-time"),
-    Case("unknown group", "PUT", "/catalogue", catalogue_plan(group_id=UNKNOWN), field="plans.group_id"),
-    Case("unknown module", "PUT", "/catalogue", catalogue_plan(included_modules=[UNKNOWN]), field="plans.included_modules"),
-    Case("plan included", "PUT", "/catalogue", catalogue_plan(included_modules=[PLANS["Team"]]), field="plans.included_modules"),
-    Case("unknown feature", "PUT", "/catalogue", catalogue_plan(features={"flying": True}), field="features"),
+    Case("unknown group", "PUT", "/catalogue", catalogue_plan(group_id=UNKNOWN), field="plans[0].group", rule="no plan group"),
+    Case("unknown module", "PUT", "/catalogue", catalogue_plan(included_modules=[UNKNOWN]), field="plans[0].included_modules[0]", rule="no module"),
+    Case("plan included", "PUT", "/catalogue", catalogue_plan(included_modules=[PLANS["Team"]]), field="plans[0].included_modules[0]", rule="is a plan"),
+    Case("unknown feature", "PUT", "/catalogue", catalogue_plan(features={"flying": True}), field="plans[0].features.flying"),
     Case("NUL in a name", "PUT", "/catalogue", catalogue_plan(name=NUL), field="plans[0].name"),
     Case("NUL in a text", "PUT", "/catalogue", catalogue_plan(description=NUL), field="plans[0].description"),
     Case("NUL in a feature", "PUT", "/catalogue", catalogue_plan(features={"reports": NUL})),
@@ -383,8 +384,59 @@ CATALOGUE_CASES = [
     Case("no name", "PUT", "/catalogue", catalogue_plan(name=""), field="plans[0].name"),
     Case("seats negative", "PUT", "/catalogue", catalogue_plan(max_users=-1), field="plans[0].max_users"),
     Case("seats huge", "PUT", "/catalogue", catalogue_plan(max_users=10**30), field="plans[0].max_users"),
-    Case("a plan made a module", "PUT", "/catalogue", {"modules": [{"id": PLANS["Team"], "name": "Team"}]}),
-    Case("two of one id", "PUT", "/catalogue", {"modules": [{"id": UNKNOWN, "name": n} for n in "ab"]}, field="body"),
+    Case("a plan made a module", "PUT", "/catalogue", {"modules": [{"id": PLANS["Team"], "name": "Team"}]}, field="modules[0].id", rule="is a plan"),
+    Case("two of one id", "PUT", "/catalogue", {"modules": [{"id": UNKNOWN, "name": n} for n in "ab"]}, field="modules[1].id", rule="same module"),
+]  # fmt: skip
+
+PLAN_PATH = f"/plans/{PLANS['Team']}"
+STALE = {"If-Match": '"999"'}
+PART_CASES = [
+    Case("no group", "POST", "/plans", {"name": "New"}, field="group", rule="required"),
+    Case("unknown group", "POST", "/plans", {"name": "New", "group": "nowhere"}, field="group", rule="no plan group"),
+    Case("key taken", "POST", "/plans", {"name": "New", "group": "plans", "key": "team"}, 409, "plan_exists"),
+    Case("id taken", "POST", "/modules", {"name": "New", "id": MODULES["Archive"]}, 409, "module_exists"),
+    Case("id of a plan", "POST", "/modules", {"name": "New", "id": PLANS["Team"]}, field="id", rule="is a plan"),
+    Case("feature taken", "POST", "/features", {"key": "api", "label": "API"}, 409, "feature_exists"),
+    Case("bad key", "POST", "/plan-groups", {"name": "New", "key": "Not a key"}, field="key"),
+    Case("bad country", "POST", "/plan-groups", {"name": "New", "country": "Switzerland"}, field="country"),
+    Case("bad language", "POST", "/features", {"key": "x", "label": "X", "translations": {"deu": {"label": "X"}}}),
+    Case("unknown text", "POST", "/modules", {"name": "X", "translations": {"de": {"title": "X"}}}, field="translations.de.title"),
+    Case("a module in a module", "POST", "/modules", {"name": "X", "included_modules": [MODULES["Archive"]]}, field="included_modules"),
+    Case("a number for on or off", "POST", "/modules", {"name": "X", "features": {"api": 1}}),
+    Case("unknown feature", "PATCH", PLAN_PATH, {"features": {"flying": True}}, field="features.flying"),
+    Case("nothing to change", "PATCH", PLAN_PATH, {}, field="body"),
+    Case("version as a field", "PATCH", PLAN_PATH, {"version": 3}, field="version"),
+    Case("name taken away", "PATCH", PLAN_PATH, {"name": ""}, field="name"),
+    Case("group taken away", "PATCH", PLAN_PATH, {"group": None}, field="group"),
+    Case("another id", "PUT", PLAN_PATH, {"id": UNKNOWN, "name": "Team", "group": "plans"}, field="id", rule="path"),
+    Case("another key", "PUT", "/features/api", {"key": "apis", "label": "API"}, field="key", rule="path"),
+    Case("price twice", "PATCH", PLAN_PATH, {"prices": [{"currency": "CHF", "cycle": "yearly", "unit_price": p} for p in "12"]}, rule="one entry"),
+    Case("price too fine", "PATCH", PLAN_PATH, {"prices": [{"currency": "CHF", "cycle": "yearly", "unit_price": "1.00001"}]}, field="prices[0].unit_price"),
+    Case("stale plan", "PATCH", PLAN_PATH, {"max_users": 1}, 412, "version_changed", headers=STALE),
+    Case("stale module", "DELETE", f"/modules/{MODULES['Archive']}", None, 412, "version_changed", headers=STALE),
+    Case("stale feature", "PUT", "/features/api", {"key": "api", "label": "X"}, 412, "version_changed", headers=STALE),
+    Case("stale catalogue", "PUT", "/catalogue", {"plans": []}, 412, "version_changed", headers=STALE),
+    Case("no ETag", "PATCH", PLAN_PATH, {"max_users": 1}, field="If-Match", headers={"If-Match": "latest"}),
+    Case("unknown plan", "PATCH", "/plans/{unknown}", {"max_users": 1}, 404, "plan_not_found"),
+    Case("a module as a plan", "GET", f"/plans/{MODULES['Archive']}", None, 404, "plan_not_found"),
+    Case("archive an unknown one", "POST", "/modules/{unknown}/archive", None, 404, "module_not_found"),
+    Case("delete a booked plan", "DELETE", PLAN_PATH, None, 409, "product_booked"),
+    Case("delete an included module", "DELETE", f"/modules/{MODULES['Archive']}", None, 409, "module_in_use"),
+    Case("delete a used feature", "DELETE", "/features/api", None, 409, "feature_in_use"),
+    Case("delete a used group", "DELETE", f"/plan-groups/{GROUP}", None, 409, "group_in_use"),
+    Case("file as a form", "POST", "/catalogue/import", None, field="Content-Type", content=b"plans: []", headers={"content-type": "text/plain"}),
+    *(
+        Case(name, "POST", "/catalogue/import?dry_run=false", None, field=field, rule=rule, content=content, headers={"content-type": "application/yaml"})
+        for name, content, field, rule in (
+            ("file with aliases", b"groups: &g []\nplans: *g", "groups", "(line 1)"),
+            ("file with a key twice", b"plans: []\nplans: []", "plans", "twice (line 2)"),
+            ("file with a wrong group", b"plans:\n- key: x\n  name: X\n  group: y", "plans[0].group", "(line 4)"),
+            ("file with a wrong type", b"plans:\n- key: x\n  name: [X]\n  group: plans", "plans[0].name", "(line 3)"),
+            ("file with an unknown field", b"plans: []\ncolours: red", "colours", "(line 2)"),
+            ("file that is none", b"\x00\x01\x02", "file", "must be YAML"),
+            ("file with a NUL", b'modules: [{key: x, name: "a\\0b"}]', "modules[0].name", "NUL"),
+        )
+    ),
 ]  # fmt: skip
 
 SELLER_CASES = [
@@ -602,4 +654,11 @@ async def test_bad_settings_are_refused(system: System, world: World, case: Case
 
 @cases(CATALOGUE_CASES)
 async def test_a_bad_catalogue_is_refused(system: System, world: World, case: Case) -> None:
+    await refused(system, world, case)
+
+
+@cases(PART_CASES)
+async def test_a_bad_part_of_the_catalogue_is_refused(
+    system: System, world: World, case: Case
+) -> None:
     await refused(system, world, case)

@@ -255,7 +255,7 @@ async def test_a_new_price_is_for_new_bookings_only(system: System) -> None:
     assert await stored(system, "subscriptions", kept, booked["subscriptions"][0]["id"]) == [(1,)]
     found = await system.get("/catalogue")
     (offered,) = (p for p in found["plans"] if p["id"] == plan["id"])
-    assert offered["prices"][0]["unit_price"] == "20.0000"
+    assert offered["prices"][0]["unit_price"] == "20.00"
 
 
 async def test_of_two_new_prices_at_once_both_are_kept_in_turn(system: System) -> None:

@@ -4,12 +4,12 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.customers import schemas
-from services.customers.api.etags import ExpectedVersion, etag
 from services.customers.domain.customer import Customer, Verb
 from services.customers.schemas.customers import Country
 from services.customers.use_cases import customers, exports, lifecycle, searching
 from services.customers.use_cases.one_customer import read_customer
 from shared.auth import Call, access
+from shared.etags import ExpectedVersion, etag
 from shared.http import new_router
 from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 

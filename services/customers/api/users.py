@@ -4,10 +4,10 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.customers import schemas
-from services.customers.api.etags import ExpectedVersion, etag
 from services.customers.domain.user import User
 from services.customers.use_cases import users
 from shared.auth import Call, access
+from shared.etags import ExpectedVersion, etag
 from shared.http import new_router
 from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 

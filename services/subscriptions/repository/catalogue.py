@@ -1,60 +1,108 @@
 """Plan groups, plans, modules, features, prices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
-from services.subscriptions.domain.catalogue import Catalogue, Offering, Price
-from shared.database import Tx, insert_rows
+from services.subscriptions.domain.catalogue import (
+    Catalogue,
+    Feature,
+    Offering,
+    PlanGroup,
+    Price,
+)
+from shared.database import Tx, insert_rows, update_rows
 
 __all__ = [
+    "delete_feature",
+    "delete_group",
+    "delete_offering",
     "get_catalogue",
-    "get_feature_keys",
-    "get_group_ids",
     "get_price_versions",
+    "get_whole_catalogue",
+    "is_booked",
     "lock_catalogue",
     "save_catalogue",
 ]
+
+_COLUMNS = ("id", "kind", "key", "group_id", "name", "archived", "is_default", "version")
+_DETAILS = (
+    *("description", "translations", "bookable", "is_free", "max_users", "trial_days"),
+    *("recommended", "priority", "included_modules", "features"),
+)
 
 
 def _offering(row: Any) -> Offering:
     details = dict(row.details)
     details["included_modules"] = tuple(map(UUID, details.get("included_modules", ())))
-    return Offering(id=row.id, kind=row.kind, name=row.name, archived=row.archived, **details)
+    return Offering(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        archived=row.archived,
+        key=row.key,
+        group_id=row.group_id,
+        country=row.country,
+        is_default=row.is_default,
+        version=row.version,
+        **details,
+    )
+
+
+def _price(row: Any) -> Price:
+    return Price(
+        row.id,
+        row.product_id,
+        row.currency,
+        row.cycle,
+        row.unit_price,
+        row.basis,
+        row.vat_category,
+        row.version,
+    )
 
 
 async def get_catalogue(tx: Tx, *, with_prices: bool = True) -> Catalogue:
     """All offerings with their current prices. Small (tens of rows), so it is read whole."""
-    offerings = {row.id: _offering(row) for row in await tx.fetch("SELECT * FROM offerings")}
+    query = "SELECT o.*, g.country FROM offerings o LEFT JOIN plan_groups g ON g.id = o.group_id"
+    offerings = {row.id: _offering(row) for row in await tx.fetch(query)}
     if not with_prices:
         return Catalogue(offerings)
+    p = t.prices.c
     newest = (
         select(t.prices)
-        .ext(distinct_on(t.prices.c.product_id, t.prices.c.currency, t.prices.c.cycle))
-        .order_by(
-            t.prices.c.product_id,
-            t.prices.c.currency,
-            t.prices.c.cycle,
-            t.prices.c.version.desc(),
-        )
+        .ext(distinct_on(p.product_id, p.currency, p.cycle))
+        .order_by(p.product_id, p.currency, p.cycle, p.version.desc())
     )
-    prices = tuple(
-        Price(
-            row.id,
-            row.product_id,
-            row.currency,
-            row.cycle,
-            row.unit_price,
-            row.basis,
-            row.vat_category,
-        )
-        for row in await tx.execute(newest)
+    return Catalogue(offerings, tuple(_price(row) for row in await tx.execute(newest)))
+
+
+async def get_whole_catalogue(tx: Tx) -> Catalogue:
+    """The catalogue with its groups and features."""
+    found = await get_catalogue(tx)
+    groups = await tx.execute(select(t.plan_groups))
+    features = await tx.execute(select(t.features))
+    return Catalogue(
+        found.offerings,
+        found.prices,
+        {row.id: PlanGroup(**row._mapping) for row in groups},  # noqa: SLF001 - SQLAlchemy's own name for it
+        {row.key: Feature(**row._mapping) for row in features},  # noqa: SLF001
     )
-    return Catalogue(offerings, prices)
+
+
+async def get_price_versions(tx: Tx, product_id: UUID) -> list[Price]:
+    """All prices of a product there have been, newest first."""
+    p = t.prices.c
+    query = (
+        select(t.prices)
+        .where(p.product_id == product_id)
+        .order_by(p.currency, p.cycle, p.version.desc())
+    )
+    return [_price(row) for row in await tx.execute(query)]
 
 
 async def lock_catalogue(tx: Tx) -> None:
@@ -65,46 +113,77 @@ async def lock_catalogue(tx: Tx) -> None:
 async def save_catalogue(
     tx: Tx,
     *,
-    groups: Sequence[dict[str, Any]],
-    features: Sequence[dict[str, Any]],
-    offerings: Sequence[dict[str, Any]],
-    prices: Sequence[dict[str, Any]],
+    groups: Sequence[PlanGroup] = (),
+    features: Sequence[Feature] = (),
+    offerings: Sequence[Offering] = (),
+    renamed: Sequence[Offering] = (),
+    prices: Sequence[Price] = (),
 ) -> None:
-    """Add or change by id; nothing that is not named is touched. Prices become new versions."""
+    """Add or change by id; nothing that is not named is touched. Prices become new versions.
+
+    Keys are written only where they differ (`renamed`): to touch a unique column is to wait for
+    every booking under way, and to hold up those that come.
+    """
     await insert_rows(
         tx,
         t.plan_groups,
-        groups,
-        on_conflict="ON CONFLICT (id) DO UPDATE SET name = excluded.name, "
-        "country = excluded.country, priority = excluded.priority",
+        [_row(group, t.plan_groups.c.keys()) for group in groups],
+        on_conflict=_taking_over("id", t.plan_groups.c.keys()),
     )
     await insert_rows(
         tx,
         t.features,
-        features,
-        on_conflict="ON CONFLICT (key) DO UPDATE SET label = excluded.label",
+        [_row(feature, t.features.c.keys()) for feature in features],
+        on_conflict=_taking_over("key", t.features.c.keys()),
     )
+    # A default plan comes last: the one before it in the group has given it up by then.
     await insert_rows(
         tx,
         t.offerings,
-        offerings,
-        on_conflict="ON CONFLICT (id) DO UPDATE SET name = excluded.name, "
-        "group_id = excluded.group_id, details = excluded.details, archived = excluded.archived",
+        [
+            {**_row(o, _COLUMNS), "details": _details(o)}
+            for o in sorted(offerings, key=lambda o: o.is_default and not o.archived)
+        ],
+        on_conflict=_taking_over("id", (*_COLUMNS, "details"), kept=("kind", "key")),
     )
-    await insert_rows(tx, t.prices, prices)
+    await update_rows(tx, t.offerings, [{"id": o.id, "key": o.key} for o in renamed])
+    await insert_rows(tx, t.prices, [_row(price, t.prices.c.keys()) for price in prices])
 
 
-async def get_price_versions(tx: Tx) -> dict[tuple[UUID, str, str], int]:
-    p = t.prices.c
-    query = select(p.product_id, p.currency, p.cycle, func.max(p.version)).group_by(
-        p.product_id, p.currency, p.cycle
+def _row(part: object, columns: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in columns}
+
+
+def _details(offering: Offering) -> dict[str, Any]:
+    details = _row(offering, _DETAILS)
+    return {**details, "included_modules": [str(module) for module in offering.included_modules]}
+
+
+def _taking_over(target: str, columns: Iterable[str], kept: Iterable[str] = ()) -> str:
+    changed = [name for name in columns if name not in (target, *kept)]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changed)
+    return f"ON CONFLICT ({target}) DO UPDATE SET {changes}"
+
+
+async def is_booked(tx: Tx, offering_id: UUID) -> bool:
+    """Tell whether any customer has, had or was offered it. Nobody can book it meanwhile."""
+    await tx.run("SELECT 1 FROM offerings WHERE id = $1 FOR UPDATE", offering_id)
+    found = await tx.fetch(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM subscriptions WHERE product_id = $1) "
+        "OR EXISTS (SELECT 1 FROM offers WHERE product_id = $1)",
+        offering_id,
     )
-    return {(row[0], row[1], row[2]): row[3] for row in await tx.execute(query)}
+    return bool(found)
 
 
-async def get_feature_keys(tx: Tx) -> set[str]:
-    return set((await tx.execute(select(t.features.c.key))).scalars())
+async def delete_offering(tx: Tx, offering_id: UUID) -> None:
+    await tx.execute(delete(t.prices).where(t.prices.c.product_id == offering_id))
+    await tx.execute(delete(t.offerings).where(t.offerings.c.id == offering_id))
 
 
-async def get_group_ids(tx: Tx) -> set[UUID]:
-    return set((await tx.execute(select(t.plan_groups.c.id))).scalars())
+async def delete_group(tx: Tx, group_id: UUID) -> None:
+    await tx.execute(delete(t.plan_groups).where(t.plan_groups.c.id == group_id))
+
+
+async def delete_feature(tx: Tx, key: str) -> None:
+    await tx.execute(delete(t.features).where(t.features.c.key == key))

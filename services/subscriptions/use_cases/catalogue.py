@@ -1,134 +1,188 @@
-"""Saving a catalogue: groups, plans, modules, features and prices as one document."""
+"""Saving a catalogue, or parts of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
-from services.subscriptions.domain.catalogue import Catalogue, Cycle, Kind
+from services.subscriptions.domain.catalogue import Catalogue, Offering
+from services.subscriptions.domain.catalogue_changes import (
+    Change,
+    diff,
+    price_terms,
+    to_refresh,
+)
+from services.subscriptions.domain.catalogue_document import Entry, Part, overlay
 from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
-from shared.errors import InputInvalid
+from shared.errors import Conflict, NotFound
 
-__all__ = ["CatalogueDocument", "NewOffering", "NewPrice", "save_catalogue"]
-
-
-@dataclass(frozen=True, slots=True)
-class NewPrice:
-    """`unit_price` None: on request."""
-
-    currency: str
-    cycle: Cycle
-    unit_price: Decimal | None
-    basis: str
-    vat_category: str
+__all__ = ["Saved", "delete_part", "lock_whole_catalogue", "save_catalogue"]
 
 
 @dataclass(frozen=True, slots=True)
-class NewOffering:
-    id: UUID
-    kind: Kind
-    group_id: UUID | None
-    name: str
-    archived: bool
-    details: Mapping[str, Any]
-    prices: Sequence[NewPrice]
+class Saved:
+    """The catalogue as it is now, what led to it, and the products in use that were not named."""
+
+    catalogue: Catalogue
+    changes: Sequence[Change]
+    missing: Sequence[Offering]
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueDocument:
-    groups: Sequence[Mapping[str, Any]]
-    features: Sequence[Mapping[str, Any]]
-    offerings: Sequence[NewOffering]
+async def lock_whole_catalogue(tx: Tx) -> Catalogue:
+    """The catalogue, which nobody else changes until the transaction ends."""
+    await repository.lock_catalogue(tx)
+    return await repository.get_whole_catalogue(tx)
 
 
 async def save_catalogue(
-    tx: Tx, document: CatalogueDocument, *, actor: str, now: datetime, new_id: NewId
-) -> None:
-    """Add or change what the document names; what it does not name stays.
+    tx: Tx,
+    entries: Sequence[Entry],
+    *,
+    actor: str,
+    now: datetime,
+    new_id: NewId,
+    archive_missing: bool = False,
+    dry_run: bool = False,
+    precondition: Callable[[Catalogue], None] = lambda _: None,
+) -> Saved:
+    """Add or change what the entries name; a document that changes nothing writes nothing.
 
-    A price that differs from the current one becomes a new version; what runs keeps the old.
+    A price that differs from the current one becomes a new version; what runs keeps the old. What
+    customers are entitled to by changed products follows in the background.
+
+    Args:
+        archive_missing: archive the products that are not named.
+        dry_run: only tell what would change.
+        precondition: raises when the catalogue is not what the caller expects.
 
     Raises:
-        InputInvalid: a plan names a group, module or feature that does not exist.
+        InputInvalid: an entry breaks a rule.
     """
-    await repository.lock_catalogue(tx)
-    known = await repository.get_catalogue(tx)
-    await _check(tx, document, known)
-    versions = await repository.get_price_versions(tx)
-    current = {(p.product_id, p.currency, p.cycle): p for p in known.prices}
-    prices = []
-    for offering in document.offerings:
-        for price in offering.prices:
-            slot = (offering.id, price.currency, price.cycle)
-            old = current.get(slot)
-            if old and (old.unit_price, old.basis, old.vat_category) == (
-                price.unit_price,
-                price.basis,
-                price.vat_category,
-            ):
-                continue
-            prices.append(
-                {
-                    "id": new_id(),
-                    "product_id": offering.id,
-                    "currency": price.currency,
-                    "cycle": price.cycle,
-                    "version": versions.get(slot, 0) + 1,
-                    "unit_price": price.unit_price,
-                    "basis": price.basis,
-                    "vat_category": price.vat_category,
-                }
-            )
-    await repository.save_catalogue(
-        tx,
-        groups=[dict(group) for group in document.groups],
-        features=[dict(feature) for feature in document.features],
-        offerings=[
-            {
-                "id": offering.id,
-                "kind": offering.kind,
-                "group_id": offering.group_id,
-                "name": offering.name,
-                "details": dict(offering.details),
-                "archived": offering.archived,
-            }
-            for offering in document.offerings
-        ],
-        prices=prices,
+    before = await lock_whole_catalogue(tx)
+    precondition(before)
+    wanted, missing = overlay(before, entries, new_id=new_id, archive_missing=archive_missing)
+    changes = diff(before, wanted)
+    after = _counted(wanted, changes)
+    if changes and not dry_run:
+        changed = {change.ident for change in changes}
+        await repository.save_catalogue(
+            tx,
+            groups=[group for group in after.groups.values() if group.id in changed],
+            features=[feature for feature in after.features.values() if feature.key in changed],
+            offerings=[offering for offering in after.offerings.values() if offering.id in changed],
+            renamed=[
+                after.offerings[change.ident]
+                for change in changes
+                if isinstance(change.ident, UUID)
+                and change.ident in before.offerings
+                and any(field.field == "key" for field in change.fields)
+            ],
+            prices=[price.after for change in changes for price in change.prices],
+        )
+        refreshed = to_refresh(before, after, changes)
+        await repository.add_refreshes(tx, refreshed, now=now)
+        await record(tx, actor, [_act(change) for change in changes], now=now, new_id=new_id)
+    return Saved(after, changes, missing)
+
+
+def _counted(wanted: Catalogue, changes: Sequence[Change]) -> Catalogue:
+    """The catalogue with the versions of its changed parts counted up."""
+    changed = {change.ident for change in changes}
+
+    def counted(parts: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {
+            ident: replace(part, version=part.version + 1) if ident in changed else part
+            for ident, part in parts.items()
+        }
+
+    return replace(
+        wanted,
+        offerings=counted(wanted.offerings),
+        groups=counted(wanted.groups),
+        features=counted(wanted.features),
     )
-    act = Act("catalogue.save", "catalogue", "catalogue", after=_told(document, prices))
+
+
+def _act(change: Change) -> Act:
+    before = {field.field: field.before for field in change.fields if change.verb != "create"}
+    after = {field.field: field.after for field in change.fields}
+    prices = [
+        {
+            "currency": price.after.currency,
+            "cycle": price.after.cycle,
+            "version": price.after.version,
+            **price_terms(price.after),
+        }
+        for price in change.prices
+    ]
+    return Act(
+        f"catalogue.{change.verb}",
+        change.part,
+        change.ident,
+        before=before or None,
+        after={"key": change.key, **after, **({"new_prices": prices} if prices else {})},
+    )
+
+
+async def delete_part(
+    tx: Tx,
+    part: Part,
+    ident: UUID | str,
+    *,
+    precondition: Callable[[Catalogue], None],
+    actor: str,
+    now: datetime,
+    new_id: NewId,
+) -> None:
+    """Delete what nothing refers to.
+
+    Raises:
+        NotFound: there is no such part.
+        Conflict: it was booked, or another part of the catalogue needs it.
+    """
+    known = await lock_whole_catalogue(tx)
+    precondition(known)
+    found: Any = None
+    if part == "group":
+        found = known.groups.get(ident)  # type: ignore[arg-type]
+    elif part == "feature":
+        found = known.features.get(str(ident))
+    elif (offering := known.offerings.get(ident)) and offering.kind == part:  # type: ignore[arg-type]
+        found = offering
+    if found is None:
+        raise NotFound(part, ident)
+    users = [o.name for o in known.offerings.values() if _uses(o, part, ident)]
+    if users:
+        raise Conflict(f"{part}_in_use", f"{found.key} is part of {', '.join(sorted(users)[:5])}.")
+    await _delete(tx, part, found)
+    act = Act("catalogue.delete", part, ident, before={"key": found.key})
     await record(tx, actor, [act], now=now, new_id=new_id)
 
 
-def _told(document: CatalogueDocument, prices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What was named, and each new price: all versions of a price are kept beside it."""
-    return {
-        "offerings": [{"id": str(o.id), "name": o.name} for o in document.offerings],
-        "new_prices": [{name: str(value) for name, value in price.items()} for price in prices],
-    }
+def _uses(offering: Offering, part: Part, ident: UUID | str) -> bool:
+    match part:
+        case "group":
+            return offering.group_id == ident
+        case "feature":
+            return ident in offering.features
+        case "module":
+            return ident in offering.included_modules
+        case "plan":
+            return False
 
 
-async def _check(tx: Tx, document: CatalogueDocument, known: Catalogue) -> None:
-    """What the document refers to must exist, and a plan stays a plan."""
-    for offering in document.offerings:
-        before = known.offerings.get(offering.id)
-        if before and before.kind != offering.kind:
-            raise InputInvalid(f"{offering.kind}s.id", f"{offering.id} is a {before.kind}")
-    kinds = {o.id: o.kind for o in known.offerings.values()}
-    kinds |= {o.id: o.kind for o in document.offerings}
-    features = {f["key"] for f in document.features} | await repository.get_feature_keys(tx)
-    groups = {g["id"] for g in document.groups} | await repository.get_group_ids(tx)
-    for offering in document.offerings:
-        if offering.group_id is not None and offering.group_id not in groups:
-            raise InputInvalid("plans.group_id", f"there is no plan group {offering.group_id}")
-        for module in map(UUID, offering.details.get("included_modules", ())):
-            if kinds.get(module) != "module":
-                raise InputInvalid("plans.included_modules", f"there is no module {module}")
-        for key in offering.details["features"]:
-            if key not in features:
-                raise InputInvalid("features", f"there is no feature {key}")
+async def _delete(tx: Tx, part: Part, found: Any) -> None:
+    if part == "group":
+        await repository.delete_group(tx, found.id)
+    elif part == "feature":
+        await repository.delete_feature(tx, found.key)
+    elif await repository.is_booked(tx, found.id):
+        raise Conflict(
+            "product_booked", f"{found.name} was booked: it can be archived, not deleted."
+        )
+    else:
+        await repository.delete_offering(tx, found.id)
