@@ -1,7 +1,6 @@
 """`kontor failures`: messages that could not be handled."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.identity import machine_token
-from deploy.cli.state import STATE, State, gateway_url
+from deploy.cli.client import Url, gateway_client
+from deploy.cli.state import STATE, State
 
 if TYPE_CHECKING:
     import httpx
@@ -22,25 +21,11 @@ console = Console(highlight=False)
 
 _SERVICES = ("identity", "customers", "subscriptions", "billing", "notifier")
 
-Url = Annotated[
-    str, typer.Option(envvar="KONTOR_URL", help="The gateway; default: the embedded one.")
-]
 Service = Annotated[str, typer.Argument(help="The service whose failures are meant.")]
 Parked = Annotated[bool, typer.Option("--parked", help="Waiting messages, not dead letters.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Failures by id.")]
 All = Annotated[bool, typer.Option("--all", help="All of this service.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say which ones it would be.")]
-
-
-def _client(url: str, state: Path) -> "httpx.Client":
-    import httpx
-
-    token = os.environ.get("KONTOR_TOKEN") or machine_token(state)
-    return httpx.Client(
-        base_url=f"{url or gateway_url(state)}/v1",
-        headers={"authorization": f"Bearer {token}"},
-        timeout=60,
-    )
 
 
 def _kind(parked: bool) -> str:
@@ -64,7 +49,7 @@ def _pages(client: "httpx.Client", service: str, kind: str) -> list[dict[str, An
 def list_failures(url: Url = "", state: State = STATE, *, parked: Parked = False) -> None:
     """List the failures of every service."""
     table = Table("service", "id", "type", "since", "key", "reason", box=None)
-    with _client(url, state) as client:
+    with gateway_client(url, state) as client:
         for service in _SERVICES:
             for item in _pages(client, service, _kind(parked)):
                 table.add_row(
@@ -88,7 +73,7 @@ def show(
     parked: Parked = False,
 ) -> None:
     """Show one failure with its headers and body."""
-    with _client(url, state) as client:
+    with gateway_client(url, state) as client:
         answer = client.get(f"/{service}/failures/{_kind(parked)}/{failure_id}")
         console.print_json(json.dumps(answer.raise_for_status().json()))
 
@@ -135,7 +120,7 @@ def _act(
 ) -> None:
     if bool(ids) == everything:
         raise typer.BadParameter("name ids, or --all")
-    with _client(url, state) as client:
+    with gateway_client(url, state) as client:
         chosen = ids or [item["id"] for item in _pages(client, service, kind)]
         for first in range(0, len(chosen), 1000):
             body = {"kind": kind, "ids": chosen[first : first + 1000], "dry_run": dry_run}

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.cli import clock, failures, identity
+from deploy.cli import catalogue, clock, failures, identity
 from deploy.cli.state import STATE, State
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 console = Console(highlight=False)
 
 
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(clock.app, name="clock")
 app.add_typer(failures.app, name="failures")
 app.add_typer(identity.operators, name="operator")

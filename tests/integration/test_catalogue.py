@@ -1,28 +1,45 @@
 """The catalogue: its parts one by one, as a whole, as a file; and who is entitled by it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
 
+from deploy.services import SERVICES
 from services.subscriptions.use_cases.catalogue_refresh import refresh_changed
 from services.subscriptions.use_cases.entitlements import refresh_entitlements
 from shared.clock import new_id
 from shared.database import Database, RolledBack
+from shared.running import run_worker
 from tests.builders import MODULES, PLANS
 from tests.integration.steps import database_of, new_customer, stored
-from tests.system import System
+from tests.servers import TestServers
+from tests.system import System, eventually
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 YAML = {"content-type": "application/yaml"}
 PRICE = {"currency": "CHF", "cycle": "monthly", "unit_price": "10.00"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def catalogue(system: System) -> None:
-    await system.seeded()
+class ClocklessSystem(System):
+    """One that leaves due work to the tests."""
+
+    async def _work(self, name: str) -> None:
+        worker = SERVICES[name].build_worker(self.settings(name))
+        await run_worker(worker, ["worker", "relay"], self._stop)
+
+
+@pytest.fixture(scope="module")
+async def system(
+    servers: TestServers, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[System]:
+    folder = tmp_path_factory.mktemp("documents")
+    async with ClocklessSystem(servers, databases, folder) as running:
+        await running.seeded()
+        yield running
 
 
 async def imported(system: System, text: str, **options: Any) -> Any:
@@ -300,19 +317,33 @@ async def test_a_round_that_was_cut_off_is_done_again(system: System) -> None:
 
 async def test_a_change_while_another_is_being_followed_begins_anew(system: System) -> None:
     plan = await system.post("/plans", {"name": "Restless", "group": "plans", "max_users": 2})
-    customers = [await gifted(system, "plan", plan["id"]) for _ in range(3)]
+    customers = sorted([await gifted(system, "plan", plan["id"]) for _ in range(3)])
     path = f"/plans/{plan['id']}"
-    async with database_of(system, "subscriptions") as database:
-        assert (await system.api.patch(path, json={"max_users": 3})).is_success
-        for _ in range(2):  # the barrier and one customer
-            async with database.transaction() as tx:
-                await refresh_changed(tx, 1, now=NOW, new_id=new_id)
+    assert (await system.api.patch(path, json={"max_users": 3})).is_success
+
+    async def follow_one() -> None:
         async with database.transaction() as tx:
-            await refresh_changed(tx, 100, now=NOW, new_id=new_id)
-            saving = asyncio.create_task(system.api.patch(path, json={"max_users": 4}))
-        assert (await saving).is_success
+            assert await refresh_changed(tx, 1, now=NOW, new_id=new_id)
+
+    async with database_of(system, "subscriptions") as database:
+        for _ in range(2):  # the barrier, and the first customer
+            await follow_one()
+        async with database.transaction() as busy:
+            await busy.run("SELECT 1 FROM customers WHERE id = $1 FOR UPDATE", customers[1])
+            second = asyncio.create_task(follow_one())
+            await eventually(lambda: waits_for_a_customer(system), "the second to wait")
+            assert (await system.api.patch(path, json={"max_users": 4})).is_success
+        await second
         await refreshed(database)
     assert [(await entitled(system, c))["max_users"] for c in customers] == [4, 4, 4]
+
+
+async def waits_for_a_customer(system: System) -> bool | None:
+    query = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        "AND wait_event_type = 'Lock' AND query LIKE '%FROM customers WHERE id = ANY%'"
+    )
+    return bool(await stored(system, "subscriptions", query)) or None
 
 
 async def test_who_booked_while_the_plan_changed_is_not_forgotten(system: System) -> None:
