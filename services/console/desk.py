@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import date
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +16,7 @@ from shared.correlation import correlation
 __all__ = ["Desk", "Form", "FormForged", "Posted", "SignInNeeded", "Signed", "Visited", "stranger"]
 
 _FORM_MAX_BYTES = 256 * 1024
+_UPLOAD_MAX_BYTES = 1024 * 1024 + 16 * 1024  # a file as large as the services take, and its form
 _FIELDS_MAX = 1000
 
 
@@ -139,17 +142,38 @@ class Form:
 
 
 async def _read(request: Request) -> Form:
+    kind = request.headers.get("content-type", "")
+    uploading = kind.startswith("multipart/form-data")
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _FORM_MAX_BYTES:
+        if len(body) > (_UPLOAD_MAX_BYTES if uploading else _FORM_MAX_BYTES):
             raise Refused(413, {"detail": "This form is too long."})
     try:
-        text = body.decode()
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+        if uploading:
+            pairs = _parts(kind, body)
+        else:
+            text = body.decode()
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
     except ValueError as error:
         raise Refused(400, {"detail": "This form is malformed."}) from error
     return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
+
+
+def _parts(kind: str, body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form with files (RFC 7578), whose contents must be text."""
+    head = f"content-type: {kind}\r\n\r\n".encode("latin-1")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    found: list[tuple[str, str]] = []
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(content, bytes):
+            raise ValueError("a part without a name or content")  # noqa: TRY004 - as any bad form
+        if len(found) == _FIELDS_MAX:
+            raise ValueError("too many parts")
+        found.append((name, content.decode("utf-8-sig")))
+    return found
 
 
 async def _posted(request: Request) -> Form:

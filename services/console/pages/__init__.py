@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.console.pages import (
     account,
     bookings,
+    catalogue,
     clients,
     customer,
     customers,
@@ -13,6 +14,7 @@ from services.console.pages import (
     files,
     invoices,
     operators,
+    products,
     users,
 )
 
@@ -27,6 +29,8 @@ for part in (
     users,
     bookings,
     invoices,
+    catalogue,
+    products,
     failures,
     clients,
     operators,

@@ -25,13 +25,13 @@ router = new_router()
 
 _YAML = "application/yaml"  # RFC 9512
 _FILE_IN: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {_YAML: {"schema": {"type": "string"}}}}
+    "requestBody": {"required": True, "content": {_YAML: {"schema": {"type": "object"}}}}
 }
 _FILE_OUT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The whole catalogue",
         "content": {
-            _YAML: {"schema": {"type": "string"}},
+            _YAML: {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
         },
     }
