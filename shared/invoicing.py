@@ -4,7 +4,7 @@ Amounts are integer minor units, rates are percent. All arithmetic is on integer
 rounded but the results named here, each once and half away from zero.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,7 @@ __all__ = [
     "VatRate",
     "VatRow",
     "price_invoice",
+    "sum_up",
     "tax_treatment",
     "vat_percent",
 ]
@@ -149,12 +150,9 @@ def price_invoice(lines: Sequence[Line], currency: str, *, rounding_minor: int =
         line_totals.append(line_total)
         rate_and_basis = line.vat_rate, line.basis
         sums[rate_and_basis] = sums.get(rate_and_basis, 0) + line_total
-    rows = tuple(_vat_row(rate, basis, total) for (rate, basis), total in sorted(sums.items()))
-
-    exact = sum(row.gross_minor for row in rows)
-    if exact < 0:
+    rows, total = sum_up(sums, rounding_minor=rounding_minor)
+    if sum(row.gross_minor for row in rows) < 0:
         raise InvoicingError("total", "must not be negative")
-    total = divide_half_up(exact, rounding_minor) * rounding_minor
     if total >= MINOR_LIMIT:
         raise InvoicingError("total", "must be below 10^15 minor units")
     return Totals(
@@ -162,9 +160,22 @@ def price_invoice(lines: Sequence[Line], currency: str, *, rounding_minor: int =
         vat=rows,
         subtotal_minor=sum(line_totals),
         vat_minor=sum(row.vat_minor for row in rows),
-        rounding_minor=total - exact,
+        rounding_minor=total - sum(row.gross_minor for row in rows),
         total_minor=total,
     )
+
+
+def sum_up(
+    sums: Mapping[tuple[Decimal, Basis], int], *, rounding_minor: int
+) -> tuple[tuple[VatRow, ...], int]:
+    """Return the VAT rows of line totals per rate and basis, and their gross, rounded for cash.
+
+    What is credited of an invoice is the difference between two of these, so that parts that make
+    up the whole also make up its VAT and its total.
+    """
+    rows = tuple(_vat_row(rate, basis, total) for (rate, basis), total in sorted(sums.items()))
+    exact = sum(row.gross_minor for row in rows)
+    return rows, divide_half_up(exact, rounding_minor) * rounding_minor
 
 
 def _line_total(line: Line, index: int, major: int) -> int:

@@ -26,7 +26,11 @@ __all__ = ["Buyer", "Item", "Quote", "Seller", "quote"]
 
 
 class Item(Protocol):
-    """What a line must know to be priced, in a request and in an invoice alike."""
+    """What a line must know to be priced, in a request and in an invoice alike.
+
+    `vat_percent` is heeded on a line with a negative price only: the rate that was charged on what
+    it takes back, whatever the table or the treatment says today.
+    """
 
     @property
     def quantity(self) -> Decimal: ...
@@ -38,6 +42,8 @@ class Item(Protocol):
     def discount_percent(self) -> Decimal: ...
     @property
     def vat_category(self) -> str: ...
+    @property
+    def vat_percent(self) -> Decimal | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +111,17 @@ def quote(items: Sequence[Item], currency: str, *, seller: Seller, buyer: Buyer,
 def _percents(
     items: Sequence[Item], treatment: TaxTreatment, seller: Seller, buyer: Buyer, on: date
 ) -> Iterable[Decimal]:
-    if treatment != "standard":
-        return [Decimal(0)] * len(items)
-    # Where both are in the EU but not in one country, the seller's rate applies.
     registered = seller.registrations
-    country = next(
-        c for c in registered if c == buyer.country or (buyer.country not in registered and c in EU)
-    )
-    return [vat_percent(seller.vat_rates, country, item.vat_category, on) for item in items]
+    for item in items:
+        if item.vat_percent is not None and item.unit_price < 0:
+            yield item.vat_percent
+        elif treatment != "standard":
+            yield Decimal(0)
+        else:
+            # Where both are in the EU but not in one country, the seller's rate applies.
+            country = next(
+                c
+                for c in registered
+                if c == buyer.country or (buyer.country not in registered and c in EU)
+            )
+            yield vat_percent(seller.vat_rates, country, item.vat_category, on)

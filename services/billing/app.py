@@ -19,10 +19,10 @@ __all__ = ["SERVICE", "build_api", "build_worker"]
 
 
 def build_api(settings: BillingSettings) -> "FastAPI":
-    from services.billing.api import router
+    from services.billing.api import routers
     from shared.serving import api_of
 
-    app = api_of(settings, [router])
+    app = api_of(settings, routers)
     app.state.store = DocumentStore(settings.storage_url)
     return app
 

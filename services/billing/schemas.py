@@ -9,13 +9,24 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from shared.fields import CurrencyCode, DecimalString, Email, MoneyField, TimeZone
 from shared.http import InputModel
+from shared.invoicing import LINES_MAX
 
 __all__ = [
+    "BalanceEntryOut",
+    "BalanceOut",
+    "CreditNoteIn",
+    "CreditNoteOut",
+    "CreditNotesOut",
+    "CreditResultOut",
+    "CreditedLineOut",
     "InvoiceOut",
     "InvoicesOut",
     "PaymentIn",
     "PaymentOut",
     "PaymentResultOut",
+    "RefundIn",
+    "RefundOut",
+    "ReversalIn",
     "SellerIn",
     "SellerOut",
     "VatRateIn",
@@ -91,6 +102,13 @@ class PaymentOut(BaseModel):
     received_on: date
     recorded_at: datetime
     recorded_by: str
+    reversed_at: datetime | None
+    reversed_by: str | None
+    reversal_reason: str | None
+
+
+class ReversalIn(InputModel):
+    reason: Annotated[str, Field(min_length=1, max_length=300)]
 
 
 class PeriodOut(BaseModel):
@@ -110,6 +128,7 @@ class LineOut(BaseModel):
     discount_percent: DecimalString
     vat_percent: DecimalString
     total: MoneyField
+    credited: MoneyField
     subscription_id: UUID | None
     request_id: UUID | None
     period: PeriodOut | None
@@ -124,6 +143,12 @@ class VatRowOut(BaseModel):
 
 
 class InvoiceOut(BaseModel):
+    """`open_amount` is total - credited - credit_used - paid + surplus while it is open.
+
+    `surplus`: what went from this invoice to the customer's balance. `replaced_by`: the invoice
+    that is to be paid instead of this void one.
+    """
+
     id: UUID
     customer_id: UUID
     request_id: UUID | None
@@ -140,12 +165,16 @@ class InvoiceOut(BaseModel):
     vat: list[VatRowOut]
     rounding: MoneyField
     total: MoneyField
+    credited: MoneyField
+    credit_used: MoneyField
     paid: MoneyField
+    surplus: MoneyField
     open_amount: MoneyField
     lines: list[LineOut]
     opened_at: datetime
     paid_at: datetime | None
     voided_at: datetime | None
+    replaced_by: UUID | None
 
 
 class InvoicesOut(BaseModel):
@@ -162,3 +191,90 @@ class PaymentResultOut(BaseModel):
 
 class PaymentsOut(BaseModel):
     items: list[PaymentOut]
+
+
+class CreditLineIn(InputModel):
+    """`amount` is net or gross as the line is; null: what is left of it."""
+
+    position: Annotated[int, Field(ge=1, le=LINES_MAX)]
+    amount: MoneyField | None = None
+
+
+class CreditNoteIn(InputModel):
+    """`lines` null: everything that is left."""
+
+    lines: Annotated[tuple[CreditLineIn, ...], Field(min_length=1, max_length=LINES_MAX)] | None = (
+        None
+    )
+    reason: Annotated[str, Field(max_length=300)] = ""
+
+
+class CreditedLineOut(BaseModel):
+    position: int
+    amount: MoneyField
+    explanation: str
+
+
+class CreditNoteOut(BaseModel):
+    """`to_balance`: what of `total` nobody owed any more."""
+
+    id: UUID
+    invoice_id: UUID
+    number: str
+    issued_on: date
+    reason: str
+    lines: list[CreditedLineOut]
+    vat: list[VatRowOut]
+    rounding: MoneyField
+    total: MoneyField
+    to_balance: MoneyField
+    created_at: datetime
+    created_by: str
+
+
+class CreditNotesOut(BaseModel):
+    items: list[CreditNoteOut]
+
+
+class CreditResultOut(BaseModel):
+    credit_note: CreditNoteOut
+    invoice: InvoiceOut
+
+
+class RefundIn(InputModel):
+    """`note`: how and to where it was paid."""
+
+    amount: MoneyField
+    note: Annotated[str, Field(max_length=300)] = ""
+
+
+class RefundOut(BaseModel):
+    """`balance`: what is left."""
+
+    id: UUID
+    amount: MoneyField
+    balance: MoneyField
+
+
+class BalanceEntryOut(BaseModel):
+    """`amount` is positive where credit came in; `balance` is what there was after it."""
+
+    id: UUID
+    origin: str
+    amount: MoneyField
+    balance: MoneyField
+    invoice_id: UUID | None
+    subscription_id: UUID | None
+    credit_note_id: UUID | None
+    payment_id: UUID | None
+    note: str
+    at: datetime
+    made_by: str
+
+
+class BalanceOut(BaseModel):
+    """`next` goes into `after` for the following page of `items`; null on the last one."""
+
+    balances: list[MoneyField]
+    items: list[BalanceEntryOut]
+    next: str | None

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.billing import repository
-from services.billing.use_cases import openings, settings
+from services.billing.use_cases import balances, credit_notes, openings, settings, withdrawals
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events import customers, subscriptions
@@ -30,6 +30,24 @@ async def on_invoice_requested(
     return await openings.open_requested_invoices(tx, events, now=now, new_id=new_id)
 
 
+async def on_request_withdrawn(
+    tx: Tx, events: list[subscriptions.InvoiceRequestWithdrawn], *, now: datetime, new_id: NewId
+) -> None:
+    await withdrawals.withdraw_requests(tx, events, now=now, new_id=new_id)
+
+
+async def on_credit_requested(
+    tx: Tx, events: list[subscriptions.CreditRequested], *, now: datetime, new_id: NewId
+) -> Waiting:
+    return await credit_notes.credit_requested(tx, events, now=now, new_id=new_id)
+
+
+async def on_subscription_withdrawn(
+    tx: Tx, events: list[subscriptions.SubscriptionWithdrawn], *, now: datetime, new_id: NewId
+) -> None:
+    await balances.forfeit_withdrawn(tx, events, now=now, new_id=new_id)
+
+
 def consumers() -> list[Consumer]:
     lock = repository.lock_customers
     return [
@@ -43,7 +61,16 @@ def consumers() -> list[Consumer]:
         ),
         Consumer(
             subscriptions.INVOICE_REQUESTS,
-            {subscriptions.InvoiceRequested: on_invoice_requested},
+            {
+                subscriptions.InvoiceRequested: on_invoice_requested,
+                subscriptions.InvoiceRequestWithdrawn: on_request_withdrawn,
+                subscriptions.CreditRequested: on_credit_requested,
+            },
+            lock,
+        ),
+        Consumer(
+            subscriptions.SUBSCRIPTIONS,
+            {subscriptions.SubscriptionWithdrawn: on_subscription_withdrawn},
             lock,
         ),
     ]

@@ -258,9 +258,9 @@ FAULTS = (
         9,
         "what has become of a request is not looked up",
         {
-            "services/billing/repository/invoices.py": (
-                "return {found for found in (await tx.execute(query)).scalars() if found}",
-                "return set(list(await tx.execute(query))[:0])",
+            "services/billing/repository/requests.py": (
+                "WHERE i.request_id = r.id) AS opened",
+                "WHERE i.request_id <> i.request_id) AS opened",
             )
         },
         _WRONG,

@@ -114,7 +114,10 @@ async def test_an_invoice_says_what_was_asked_for_and_adds_up(
         "subtotal": "33.33",
         "rounding": "0.02",
         "total": "36.05",
+        "credited": "0.00",
+        "credit_used": "0.00",
         "paid": "0.00",
+        "surplus": "0.00",
         "open_amount": "36.05",
     }
     (vat,) = invoice["vat"]

@@ -10,15 +10,18 @@ from uuid import UUID
 import pytest
 
 from services.billing.domain.invoice import (
-    AmountChanged,
     Invoice,
     InvoiceState,
     Payment,
     number_text,
-    open_requested,
-    quote_request,
     record_payment,
     void,
+)
+from services.billing.domain.opening import (
+    AmountChanged,
+    open_requested,
+    quote_request,
+    use_credit,
 )
 from services.billing.use_cases.announcements import (
     opened_event,
@@ -30,7 +33,7 @@ from shared.errors import Conflict, InputInvalid
 from shared.events.billing import SellerVatRate, SettingsChanged
 from shared.events.subscriptions import EventPeriod, InvoiceRequested, RequestedLine
 from shared.invoicing import InvoicingError
-from shared.money import Money
+from shared.money import MINOR_LIMIT, Money
 from shared.periods import Period
 
 CUSTOMER, REQUEST, INVOICE = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -95,7 +98,7 @@ def opened(
 ) -> Invoice:
     asked = request(lines, total)
     settings = SELLER.model_copy(update=seller)
-    return open_requested(
+    invoice = open_requested(
         asked,
         quote_request(asked, BUYER, settings, TODAY),
         BUYER,
@@ -105,6 +108,7 @@ def opened(
         invoice_date=TODAY,
         now=NOW,
     )
+    return use_credit(invoice, 0)
 
 
 def payment(amount: str) -> Payment:
@@ -253,7 +257,7 @@ def test_a_second_settlement_is_counted() -> None:
         ({"amount": Money(5295, "EUR")}, "amount.currency", "must be CHF"),
         ({"amount": Money(0, "CHF")}, "amount.amount", "greater than 0"),
         ({"amount": Money(-1, "CHF")}, "amount.amount", "greater than 0"),
-        ({"amount": Money(5296, "CHF")}, "amount.amount", "open amount of CHF 52.95"),
+        ({"amount": Money(MINOR_LIMIT - 1, "CHF")}, "amount.amount", "below 10^15"),
         ({"received_on": TODAY + timedelta(days=1)}, "received_on", "future"),
     ],
 )
@@ -261,16 +265,18 @@ def test_a_payment_that_breaks_a_rule_is_refused(
     different: dict[str, Any], field: str, rule: str
 ) -> None:
     with pytest.raises(InputInvalid) as refused:
-        pay(opened(), "52.95", **different)
+        pay(pay(opened(), "0.01"), "52.95", **different)
 
     (error,) = refused.value.errors
     assert error.field == field
     assert rule in error.rule
 
 
-def test_only_what_is_still_open_can_be_paid() -> None:
-    with pytest.raises(InputInvalid, match=r"open amount of CHF 0\.05"):
-        pay(pay(opened(), "52.90"), "0.10")
+def test_what_is_paid_above_the_open_amount_is_surplus() -> None:
+    paid = pay(pay(opened(), "52.90"), "0.10")
+
+    assert (paid.state, paid.paid_minor, paid.surplus_minor) == (InvoiceState.PAID, 5300, 5)
+    assert paid.owed_minor == 0
 
 
 @pytest.mark.parametrize("received_on", [TODAY, date(2020, 1, 1)])

@@ -22,6 +22,7 @@ class Thing:
     vat_category: str = "standard"
     quantity: Decimal = Decimal(1)
     discount_percent: Decimal = Decimal(0)
+    vat_percent: Decimal | None = None
 
 
 def rate(country: str, percent: str, category: str = "standard", **days: Any) -> VatRate:
@@ -190,3 +191,26 @@ def test_a_seller_is_read_from_the_settings() -> None:
         (rate("DE", "19", start=date(2007, 1, 1), end=date(2030, 1, 1)),),
         {"CHF": 5},
     )
+
+
+@pytest.mark.parametrize(
+    ("country", "vat_id", "percents", "total"),
+    [
+        pytest.param("CH", "", ("8.1", "7.7"), 10810 - 3231, id="taxed at home"),
+        pytest.param("DE", VAT_ID, ("0", "7.7"), 10000 - 3231, id="abroad by now"),
+    ],
+)
+def test_a_credit_takes_back_the_rate_that_was_charged_whatever_is_charged_now(
+    country: str, vat_id: str, percents: tuple[str, str], total: int
+) -> None:
+    credit = Thing(Decimal("-30.00"), vat_percent=Decimal("7.7"))
+    found = quoted(("CH",), country, vat_id=vat_id, items=[Thing(Decimal(100)), credit])
+
+    assert found.vat_percents == tuple(map(Decimal, percents))
+    assert found.totals.total_minor == total
+
+
+def test_only_a_credit_brings_its_own_rate() -> None:
+    found = quoted(("CH",), "CH", items=[Thing(Decimal(100), vat_percent=Decimal("2.6"))])
+
+    assert found.vat_percents == (Decimal("8.1"),)

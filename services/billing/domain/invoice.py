@@ -9,23 +9,20 @@ from typing import Any
 from uuid import UUID
 
 from shared.errors import Conflict, InputInvalid
-from shared.events.billing import SettingsChanged
-from shared.events.subscriptions import InvoiceRequested
-from shared.invoicing import Basis, InvoicingError, TaxTreatment
-from shared.money import Money
+from shared.invoicing import Basis, TaxTreatment
+from shared.money import MINOR_LIMIT, Money
 from shared.periods import Period
-from shared.quotes import Buyer, Quote, Seller, quote
 
 __all__ = [
     "TRANSITIONS",
-    "AmountChanged",
     "Invoice",
     "InvoiceLine",
     "InvoiceState",
     "Payment",
     "number_text",
-    "open_requested",
     "record_payment",
+    "reverse_payment",
+    "settled",
     "void",
 ]
 
@@ -44,12 +41,23 @@ TRANSITIONS: Mapping[tuple[InvoiceState | None, str], tuple[InvoiceState, str]] 
     (InvoiceState.OPEN, "pay_part"): (InvoiceState.OPEN, "invoice.partially_paid"),
     (InvoiceState.OPEN, "pay"): (InvoiceState.PAID, "invoice.paid"),
     (InvoiceState.OPEN, "void"): (InvoiceState.VOID, "invoice.voided"),
+    (InvoiceState.OPEN, "credit_part"): (InvoiceState.OPEN, "invoice.credited"),
+    (InvoiceState.OPEN, "credit_what_is_open"): (InvoiceState.PAID, "invoice.paid"),
+    (InvoiceState.OPEN, "credit_all"): (InvoiceState.CREDITED, "invoice.credited"),
+    (InvoiceState.PAID, "credit_part"): (InvoiceState.PAID, "invoice.credited"),
+    (InvoiceState.PAID, "credit_all"): (InvoiceState.CREDITED, "invoice.credited"),
+    (InvoiceState.OPEN, "reverse"): (InvoiceState.OPEN, "invoice.partially_paid"),
+    (InvoiceState.PAID, "reverse"): (InvoiceState.OPEN, "invoice.payment_reversed"),
+    (InvoiceState.CREDITED, "reverse"): (InvoiceState.OPEN, "invoice.payment_reversed"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """`period` is absent where it starts only with the payment."""
+    """`period` is absent where it starts only with the payment.
+
+    `credited_minor` is what credit notes have taken back of `total_minor`, and has its sign.
+    """
 
     position: int
     title: str
@@ -67,17 +75,30 @@ class InvoiceLine:
     request_id: UUID | None = None
     cycle: str | None = None
     period: Period | None = None
+    credited_minor: int = 0
+
+    @property
+    def left_minor(self) -> int:
+        """What can still be credited."""
+        return self.total_minor - self.credited_minor
 
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
     """A finalised invoice. Amounts in minor units of `currency`.
 
+    What is owed is always total - credited - credit used - paid + surplus.
+
     Attributes:
+        paid_minor: the payments recorded for it, without those reversed.
+        credited_minor: all credit notes, incl. VAT.
+        credit_used_minor: what the balance paid at the opening.
+        surplus_minor: what went from here to the balance, and was not taken back since.
         settlement: counts how often it was settled; a reversal and a new payment make the next.
         vat: the VAT summary, one entry per rate and basis.
         seller: snapshot of the seller at opening.
         buyer: snapshot of the customer at opening.
+        replaced_by: the invoice that carries the lines this void one had.
     """
 
     id: UUID
@@ -102,13 +123,32 @@ class Invoice:
     lines: tuple[InvoiceLine, ...]
     opened_at: datetime
     paid_minor: int = 0
+    credited_minor: int = 0
+    credit_used_minor: int = 0
+    surplus_minor: int = 0
     settlement: int = 0
     paid_at: datetime | None = None
     voided_at: datetime | None = None
+    replaced_by: UUID | None = None
+
+    @property
+    def owed_minor(self) -> int:
+        used = self.credited_minor + self.credit_used_minor + self.paid_minor
+        return self.total_minor - used + self.surplus_minor
 
     @property
     def open_minor(self) -> int:
-        return self.total_minor - self.paid_minor if self.state is InvoiceState.OPEN else 0
+        return self.owed_minor if self.state is InvoiceState.OPEN else 0
+
+    @property
+    def fully_credited(self) -> bool:
+        return all(line.left_minor <= 0 for line in self.lines)
+
+    @property
+    def untouched(self) -> bool:
+        """Open, without payments or credit notes: whoever takes it back owes nobody anything."""
+        moved = self.paid_minor or self.credited_minor or self.surplus_minor
+        return self.state is InvoiceState.OPEN and not moved
 
     def money(self, minor: int) -> Money:
         return Money(minor, self.currency)
@@ -125,118 +165,23 @@ class Payment:
     received_on: date
     recorded_at: datetime
     recorded_by: str
-
-
-class AmountChanged(Exception):
-    """The request expects a total that its lines no longer have."""
+    reversed_at: datetime | None = None
+    reversed_by: str | None = None
+    reversal_reason: str | None = None
 
 
 def number_text(series: str, year: int, number: int) -> str:
     return f"{series}-{year}-{number:04d}"
 
 
-def quote_request(
-    request: InvoiceRequested, customer: Mapping[str, Any], settings: SettingsChanged, on: date
-) -> Quote:
-    """Price what was requested.
-
-    Raises:
-        InvoicingError: a line is outside its limits or has no VAT rate, or the customer was erased.
-        AmountChanged: the total is not the one that was shown.
-    """
-    if customer.get("status") == "erased":
-        raise InvoicingError("customer_id", "was erased")
-    priced = quote(
-        request.lines,
-        request.currency,
-        seller=Seller.of(settings),
-        buyer=Buyer(customer["country"], bool(customer["company_name"]), customer["vat_id"]),
-        on=on,
-    )
-    total = Money(priced.totals.total_minor, request.currency)
-    if total != request.expected_total:
-        expected = request.expected_total
-        raise AmountChanged(
-            f"expected {expected.currency} {expected.amount}, "
-            f"but the total is {total.currency} {total.amount}"
-        )
-    return priced
-
-
-def open_requested(
-    request: InvoiceRequested,
-    priced: Quote,
-    customer: Mapping[str, Any],
-    settings: SettingsChanged,
-    *,
-    invoice_id: UUID,
-    number: str,
-    invoice_date: date,
-    now: datetime,
-) -> Invoice:
-    """Finalise a request: numbered and immutable; paid at once when there is nothing to pay."""
-    totals = priced.totals
-    nothing_to_pay = totals.total_minor == 0
-    return Invoice(
-        id=invoice_id,
-        customer_id=request.customer_id,
-        request_id=request.request_id,
-        number=number,
-        state=InvoiceState.PAID if nothing_to_pay else InvoiceState.OPEN,
-        version=2 if nothing_to_pay else 1,
-        title=request.title,
-        currency=request.currency,
-        language=customer["language"],
-        invoice_date=invoice_date,
-        due_date=invoice_date + timedelta(days=settings.due_days),
-        tax_treatment=priced.treatment,
-        subtotal_minor=totals.subtotal_minor,
-        vat_minor=totals.vat_minor,
-        rounding_minor=totals.rounding_minor,
-        total_minor=totals.total_minor,
-        vat=tuple(
-            {
-                "percent": format(row.rate, "f"),
-                "basis": row.basis,
-                "net_minor": row.net_minor,
-                "vat_minor": row.vat_minor,
-                "gross_minor": row.gross_minor,
-            }
-            for row in totals.vat
-        ),
-        seller=settings.model_dump(mode="json", exclude={"vat_rates", "customer_id"}),
-        buyer=customer,
-        lines=tuple(
-            InvoiceLine(
-                position=position,
-                title=line.title,
-                description=line.description,
-                explanation=line.explanation,
-                quantity=line.quantity,
-                unit=line.unit,
-                unit_price=line.unit_price,
-                basis=line.basis,
-                discount_percent=line.discount_percent,
-                vat_category=line.vat_category,
-                vat_percent=percent,
-                total_minor=total_minor,
-                subscription_id=line.subscription_id,
-                request_id=request.request_id,
-                cycle=line.cycle,
-                period=Period(line.period.start, line.period.end) if line.period else None,
-            )
-            for position, (line, percent, total_minor) in enumerate(
-                zip(request.lines, priced.vat_percents, totals.line_totals_minor, strict=True), 1
-            )
-        ),
-        opened_at=now,
-        settlement=1 if nothing_to_pay else 0,
-        paid_at=now if nothing_to_pay else None,
-    )
+def settled(invoice: Invoice, at: datetime) -> Invoice:
+    return replace(invoice, state=InvoiceState.PAID, settlement=invoice.settlement + 1, paid_at=at)
 
 
 def record_payment(invoice: Invoice, payment: Payment, *, today: date) -> Invoice:
     """Record money for an open invoice; it is paid when nothing is left open.
+
+    What is paid above that is surplus, which belongs on the customer's balance.
 
     Raises:
         InputInvalid: currency, amount or date break a rule.
@@ -251,42 +196,70 @@ def record_payment(invoice: Invoice, payment: Payment, *, today: date) -> Invoic
         raise InputInvalid("amount.currency", f"must be {invoice.currency}, as on the invoice")
     if payment.amount.minor <= 0:
         raise InputInvalid("amount.amount", "must be greater than 0")
+    if invoice.paid_minor + payment.amount.minor >= MINOR_LIMIT:
+        raise InputInvalid("amount.amount", "must stay below 10^15 minor units in all")
     if payment.received_on > today:
         raise InputInvalid("received_on", "must not be in the future")
-    if payment.amount.minor > invoice.open_minor:
-        still_open = invoice.money(invoice.open_minor)
-        raise InputInvalid(
-            "amount.amount",
-            f"must not exceed the open amount of {still_open.currency} {still_open.amount}",
-        )
     paid = replace(
         invoice,
         version=invoice.version + 1,
         paid_minor=invoice.paid_minor + payment.amount.minor,
+        surplus_minor=invoice.surplus_minor + max(payment.amount.minor - invoice.open_minor, 0),
     )
-    if paid.open_minor:
-        return paid
-    return replace(
-        paid,
-        state=InvoiceState.PAID,
-        settlement=invoice.settlement + 1,
-        paid_at=payment.recorded_at,
-    )
+    return paid if paid.open_minor else settled(paid, payment.recorded_at)
 
 
-def void(invoice: Invoice, *, now: datetime) -> Invoice:
-    """Take an unpaid invoice out of the books; its number stays accounted for.
+def reverse_payment(invoice: Invoice, payment: Payment, *, back_minor: int, today: date) -> Invoice:
+    """Take back a payment, `back_minor` of it from what had gone to the balance.
+
+    What is owed again gets a new due date. Where a surplus has been spent meanwhile, more is owed
+    than the total: what the customer has had of money that never came.
 
     Raises:
-        Conflict: it is not open, or money has arrived for it.
+        Conflict: it is reversed already, or the invoice has no payments.
+    """
+    if payment.reversed_at:
+        raise Conflict("payment_reversed", "This payment has been reversed already.")
+    if invoice.state in {InvoiceState.DRAFT, InvoiceState.VOID}:
+        raise Conflict(f"invoice_{invoice.state}", f"Invoice {invoice.number} is {invoice.state}.")
+    changed = replace(
+        invoice,
+        version=invoice.version + 1,
+        paid_minor=invoice.paid_minor - payment.amount.minor,
+        surplus_minor=invoice.surplus_minor - back_minor,
+    )
+    if invoice.state is InvoiceState.OPEN or not changed.owed_minor:
+        return changed
+    due = today + timedelta(days=invoice.seller["due_days"])
+    return replace(
+        changed, state=InvoiceState.OPEN, paid_at=None, due_date=max(due, invoice.due_date)
+    )
+
+
+def void(invoice: Invoice, *, now: datetime, replaced_by: UUID | None = None) -> Invoice:
+    """Take an unpaid invoice out of the books; its number stays accounted for.
+
+    What it had used of the balance goes back there.
+
+    Raises:
+        Conflict: it is not open, or money has arrived for it, or a part is credited.
     """
     if invoice.state is not InvoiceState.OPEN:
         raise Conflict(
             f"invoice_{invoice.state}", f"Invoice {invoice.number} is {invoice.state} already."
         )
-    if invoice.paid_minor:
+    if not invoice.untouched:
+        credited = invoice.credited_minor and not invoice.paid_minor
         raise Conflict(
-            "invoice_partly_paid",
-            f"Invoice {invoice.number} has payments; it needs a credit note instead.",
+            "invoice_partly_credited" if credited else "invoice_partly_paid",
+            f"Invoice {invoice.number} has {'credit notes' if credited else 'payments'}; "
+            "it needs a credit note instead.",
         )
-    return replace(invoice, state=InvoiceState.VOID, version=invoice.version + 1, voided_at=now)
+    return replace(
+        invoice,
+        state=InvoiceState.VOID,
+        version=invoice.version + 1,
+        surplus_minor=invoice.credit_used_minor,
+        voided_at=now,
+        replaced_by=replaced_by,
+    )

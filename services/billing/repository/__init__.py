@@ -1,12 +1,29 @@
 """Every query of the billing service."""
 
+from services.billing.repository.balances import (
+    add_withdrawn_subscriptions,
+    get_balances,
+    get_credit_of,
+    get_credit_used,
+    get_withdrawn_subscriptions,
+    list_balance_entries,
+    lock_balances,
+    save_balances,
+)
 from services.billing.repository.copies import (
     erase_customers,
     get_seller,
+    has_customer,
     lock_customers,
     lock_seller,
     save_customers,
     save_seller,
+)
+from services.billing.repository.credit_notes import (
+    add_credit_notes,
+    get_credit_notes,
+    get_credited_requests,
+    save_credited_lines,
 )
 from services.billing.repository.documents import (
     add_documents,
@@ -14,34 +31,65 @@ from services.billing.repository.documents import (
 )
 from services.billing.repository.invoices import (
     add_invoices,
-    add_payments,
     get_invoice,
     get_invoices,
-    get_known_requests,
-    get_payments,
+    get_number,
     list_invoices,
     lock_invoices,
+    lock_invoices_of_requests,
     save_invoices,
     take_numbers,
 )
+from services.billing.repository.payments import (
+    add_payments,
+    get_payment,
+    get_payments,
+    save_reversal,
+)
+from services.billing.repository.requests import (
+    Standing,
+    add_withdrawn,
+    get_standings,
+    get_withdrawn,
+)
 
 __all__ = [
+    "Standing",
+    "add_credit_notes",
     "add_documents",
     "add_invoices",
     "add_payments",
+    "add_withdrawn",
+    "add_withdrawn_subscriptions",
     "erase_customers",
+    "get_balances",
+    "get_credit_notes",
+    "get_credit_of",
+    "get_credit_used",
+    "get_credited_requests",
     "get_document",
     "get_invoice",
     "get_invoices",
-    "get_known_requests",
+    "get_number",
+    "get_payment",
     "get_payments",
     "get_seller",
+    "get_standings",
+    "get_withdrawn",
+    "get_withdrawn_subscriptions",
+    "has_customer",
+    "list_balance_entries",
     "list_invoices",
+    "lock_balances",
     "lock_customers",
     "lock_invoices",
+    "lock_invoices_of_requests",
     "lock_seller",
+    "save_balances",
+    "save_credited_lines",
     "save_customers",
     "save_invoices",
+    "save_reversal",
     "save_seller",
     "take_numbers",
 ]

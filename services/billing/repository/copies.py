@@ -15,6 +15,7 @@ from shared.events.customers import CustomerErased, CustomerState
 __all__ = [
     "erase_customers",
     "get_seller",
+    "has_customer",
     "lock_customers",
     "lock_seller",
     "save_customers",
@@ -32,6 +33,10 @@ async def lock_customers(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, Any]:
     """Lock the customers, ordered by id: the first statement of everything that writes."""
     query = "SELECT id, state FROM customers WHERE id = ANY($1) ORDER BY id FOR UPDATE"
     return {row.id: row.state for row in await tx.fetch(query, list(ids))}
+
+
+async def has_customer(tx: Tx, customer_id: UUID) -> bool:
+    return bool(await tx.fetch("SELECT 1 FROM customers WHERE id = $1", customer_id))
 
 
 async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:

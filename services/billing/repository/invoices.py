@@ -1,4 +1,4 @@
-"""Invoices with their lines, their numbers, and payments."""
+"""Invoices with their lines, and their numbers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,20 +9,19 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from services.billing import tables as t
-from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
-from shared.database import Seen, Tx, among, insert_rows, only_seen, update_rows
+from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
+from shared.database import Seen, Tx, insert_rows, only_seen, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
 __all__ = [
     "add_invoices",
-    "add_payments",
     "get_invoice",
     "get_invoices",
-    "get_known_requests",
-    "get_payments",
+    "get_number",
     "list_invoices",
     "lock_invoices",
+    "lock_invoices_of_requests",
     "save_invoices",
     "take_numbers",
 ]
@@ -62,12 +61,6 @@ async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[in
     return row.first, row.last_date
 
 
-async def get_known_requests(tx: Tx, request_ids: Iterable[UUID]) -> set[UUID]:
-    """Which requests have become invoices already."""
-    query = select(t.invoices.c.request_id).where(among(t.invoices.c.request_id, request_ids))
-    return {found for found in (await tx.execute(query)).scalars() if found}
-
-
 async def add_invoices(tx: Tx, invoices: Sequence[Invoice]) -> None:
     await insert_rows(tx, t.invoices, [_row(invoice) for invoice in invoices])
     await insert_rows(
@@ -96,6 +89,9 @@ def _row(invoice: Invoice) -> dict[str, Any]:
         "rounding_minor": invoice.rounding_minor,
         "total_minor": invoice.total_minor,
         "paid_minor": invoice.paid_minor,
+        "credited_minor": invoice.credited_minor,
+        "credit_used_minor": invoice.credit_used_minor,
+        "surplus_minor": invoice.surplus_minor,
         "settlement": invoice.settlement,
         "vat": [dict(row) for row in invoice.vat],
         "seller": dict(invoice.seller),
@@ -125,6 +121,7 @@ def _line_row(invoice_id: UUID, line: InvoiceLine) -> dict[str, Any]:
         "cycle": line.cycle,
         "period_start": line.period.start if line.period else None,
         "period_end": line.period.end if line.period else None,
+        "credited_minor": line.credited_minor,
     }
 
 
@@ -152,9 +149,13 @@ def _invoice(row: Any, lines: Iterable[Any]) -> Invoice:
         lines=tuple(_line(line) for line in lines),
         opened_at=row.opened_at,
         paid_minor=row.paid_minor,
+        credited_minor=row.credited_minor,
+        credit_used_minor=row.credit_used_minor,
+        surplus_minor=row.surplus_minor,
         settlement=row.settlement,
         paid_at=row.paid_at,
         voided_at=row.voided_at,
+        replaced_by=row.replaced_by,
     )
 
 
@@ -176,6 +177,7 @@ def _line(row: Any) -> InvoiceLine:
         request_id=row.request_id,
         cycle=row.cycle,
         period=Period(row.period_start, row.period_end) if row.period_start else None,
+        credited_minor=row.credited_minor,
     )
 
 
@@ -203,7 +205,7 @@ async def lock_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> di
 
 
 async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
-    """Write what may change of a finalised invoice: its state and what was paid."""
+    """Write what may change of a finalised invoice: its state and what was settled."""
     await update_rows(
         tx,
         t.invoices,
@@ -212,14 +214,36 @@ async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
                 "id": invoice.id,
                 "state": str(invoice.state),
                 "version": invoice.version,
+                "due_date": invoice.due_date,
                 "paid_minor": invoice.paid_minor,
+                "credited_minor": invoice.credited_minor,
+                "surplus_minor": invoice.surplus_minor,
                 "settlement": invoice.settlement,
                 "paid_at": invoice.paid_at,
                 "voided_at": invoice.voided_at,
+                "replaced_by": invoice.replaced_by,
             }
             for invoice in invoices
         ],
     )
+
+
+async def lock_invoices_of_requests(
+    tx: Tx, request_ids: Iterable[UUID]
+) -> dict[UUID | None, Invoice]:
+    """The invoices that requests have become; their customers are locked already."""
+    query = (
+        "SELECT * FROM invoices WHERE request_id = ANY($1) AND replaced_by IS NULL "
+        "ORDER BY id FOR UPDATE"
+    )
+    rows = await tx.fetch(query, list(request_ids))
+    return {invoice.request_id: invoice for invoice in await _with_lines(tx, rows)}
+
+
+async def get_number(tx: Tx, invoice_id: UUID) -> str:
+    (row,) = await tx.fetch("SELECT number FROM invoices WHERE id = $1", invoice_id)
+    number: str = row.number
+    return number
 
 
 async def list_invoices(
@@ -232,33 +256,3 @@ async def list_invoices(
         query = query.where(t.invoices.c.customer_id == customer_id)
     rows, following = await fetch_page(tx, query, columns, after, limit)
     return await _with_lines(tx, rows), following
-
-
-async def add_payments(tx: Tx, payments: Iterable[Payment]) -> None:
-    await insert_rows(
-        tx,
-        t.payments,
-        [
-            {
-                "id": payment.id,
-                "invoice_id": payment.invoice_id,
-                "customer_id": payment.customer_id,
-                "amount_minor": payment.amount.minor,
-                "method": payment.method,
-                "reference": payment.reference,
-                "received_on": payment.received_on,
-                "recorded_at": payment.recorded_at,
-                "recorded_by": payment.recorded_by,
-            }
-            for payment in payments
-        ],
-    )
-
-
-async def get_payments(tx: Tx, invoice_id: UUID) -> Sequence[Any]:
-    query = (
-        select(t.payments)
-        .where(t.payments.c.invoice_id == invoice_id)
-        .order_by(t.payments.c.recorded_at, t.payments.c.id)
-    )
-    return (await tx.execute(query)).all()

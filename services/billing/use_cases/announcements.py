@@ -1,32 +1,51 @@
 """The events an invoice becomes. Without names or addresses: those stay on customers' topics."""
 
+from datetime import datetime
+
+from services.billing.domain.balance import Entry
+from services.billing.domain.credit import CreditNote
 from services.billing.domain.invoice import Invoice, InvoiceLine
 from shared.events.billing import (
+    CreditBalanceChanged,
+    CreditNoteIssued,
+    InvoiceCredited,
     InvoicedLine,
     InvoiceOpened,
     InvoicePaid,
     InvoicePartiallyPaid,
+    InvoicePaymentReversed,
     InvoiceVoided,
 )
 from shared.events.subscriptions import EventPeriod
 
-__all__ = ["opened_event", "paid_event", "partially_paid_event", "voided_event"]
+__all__ = [
+    "balance_event",
+    "credit_note_event",
+    "credited_event",
+    "opened_event",
+    "paid_event",
+    "partially_paid_event",
+    "reversed_event",
+    "voided_event",
+]
 
 
-def _line(invoice: Invoice, line: InvoiceLine) -> InvoicedLine:
+def _line(invoice: Invoice, line: InvoiceLine, minor: int) -> InvoicedLine:
     period = line.period
     return InvoicedLine(
         position=line.position,
         title=line.title,
-        total=invoice.money(line.total_minor),
+        total=invoice.money(minor),
         subscription_id=line.subscription_id,
         request_id=line.request_id,
         period=EventPeriod(start=period.start, end=period.end) if period else None,
+        basis=line.basis,
+        vat_percent=line.vat_percent,
     )
 
 
 def _lines(invoice: Invoice) -> tuple[InvoicedLine, ...]:
-    return tuple(_line(invoice, line) for line in invoice.lines)
+    return tuple(_line(invoice, line, line.total_minor) for line in invoice.lines)
 
 
 def opened_event(invoice: Invoice) -> InvoiceOpened:
@@ -79,4 +98,70 @@ def voided_event(invoice: Invoice) -> InvoiceVoided:
         version=invoice.version,
         number=invoice.number,
         lines=_lines(invoice),
+        replaced_by=invoice.replaced_by,
+    )
+
+
+def credited_event(invoice: Invoice, note: CreditNote, *, version: int) -> InvoiceCredited:
+    """`version`: of the credit; when that settles the invoice, being paid has the next one."""
+    lines = {line.position: line for line in invoice.lines}
+    return InvoiceCredited(
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        version=version,
+        number=invoice.number,
+        lines=tuple(
+            _line(invoice, lines[credited.position], credited.amount_minor)
+            for credited in note.lines
+        ),
+        credit_note_id=note.id,
+        credit_note_number=note.number,
+        credited=note.money(note.total_minor),
+        to_balance=note.money(note.to_balance_minor),
+        open_amount=invoice.money(invoice.open_minor),
+        request_id=note.request_id,
+        fully=invoice.fully_credited,
+    )
+
+
+def credit_note_event(invoice: Invoice, note: CreditNote, *, version: int) -> CreditNoteIssued:
+    return CreditNoteIssued(
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        version=version,
+        credit_note_id=note.id,
+        number=note.number,
+        invoice_number=invoice.number,
+        issued_on=note.issued_on,
+        total=note.money(note.total_minor),
+    )
+
+
+def reversed_event(
+    before: Invoice, invoice: Invoice, reversed_at: datetime
+) -> InvoicePaymentReversed:
+    return InvoicePaymentReversed(
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        version=invoice.version,
+        number=invoice.number,
+        lines=_lines(invoice),
+        settlement=before.settlement,
+        reversed_at=reversed_at,
+        due_date=invoice.due_date,
+        open_amount=invoice.money(invoice.open_minor),
+    )
+
+
+def balance_event(entry: Entry) -> CreditBalanceChanged:
+    source = entry.source
+    return CreditBalanceChanged(
+        customer_id=entry.customer_id,
+        version=entry.version,
+        currency=entry.currency,
+        amount=entry.money(entry.amount_minor),
+        balance=entry.money(entry.balance_minor),
+        origin=source.origin,
+        invoice_id=source.invoice_id,
+        subscription_id=source.subscription_id,
     )

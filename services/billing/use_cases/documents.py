@@ -153,7 +153,8 @@ def invoice_document(invoice: Invoice) -> InvoiceDocument:
             for row in invoice.vat
         ),
         total_minor=invoice.total_minor,
-        open_minor=invoice.total_minor,
+        open_minor=invoice.total_minor - invoice.credit_used_minor,
+        credit_used_minor=invoice.credit_used_minor,
         rounding_minor=invoice.rounding_minor,
         billing_note=buyer["billing_note"] or None,
         tax_note=tax_note(invoice.tax_treatment, invoice.language),

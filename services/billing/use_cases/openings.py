@@ -1,20 +1,20 @@
 """From requests to open invoices: priced, numbered, announced; each request once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.domain.invoice import (
+from services.billing.domain.invoice import Invoice, number_text
+from services.billing.domain.opening import (
     AmountChanged,
-    Invoice,
-    InvoiceState,
-    number_text,
     open_requested,
     quote_request,
+    without_lines,
 )
-from services.billing.use_cases.announcements import opened_event, paid_event
+from services.billing.repository import Standing
+from services.billing.use_cases.balances import Books, lock_books, open_with_credit
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events import Event
@@ -26,9 +26,9 @@ from shared.messaging.outbox import publish
 from shared.periods import local_date
 from shared.quotes import Quote
 
-__all__ = ["open_requested_invoices"]
+__all__ = ["SERIES", "open_requested_invoices"]
 
-_SERIES = "INV"
+SERIES = "INV"
 
 
 async def open_requested_invoices(
@@ -43,23 +43,36 @@ async def open_requested_invoices(
     settings = await repository.get_seller(tx)
     if settings is None:
         return {r.customer_id for r in requests}
-    done = await repository.get_known_requests(tx, [r.request_id for r in requests])
-    todo = [r for r in requests if r.customer_id in customers and r.request_id not in done]
-    priced, rejected = _price(todo, customers, settings, now)
-    invoices = await _open(tx, priced, customers, settings, now=now, new_id=new_id)
+    standings = await repository.get_standings(tx, requests)
+    known = [r for r in requests if r.customer_id in customers]
+    todo = _still_wanted(known, standings)
+    books = await lock_books(
+        tx, {(r.customer_id, r.currency) for r in todo if standings[r.request_id].has_credit}
+    )
+    priced, rejected = _price(todo, standings, customers, settings, now)
+    invoices, opened = await _open(tx, priced, customers, settings, books, now=now, new_id=new_id)
     await repository.add_invoices(tx, invoices)
     await repository.add_documents(tx, invoices, now=now, new_id=new_id)
-    events: list[Event] = []
-    for invoice in invoices:
-        events.append(opened_event(invoice))
-        if invoice.state is InvoiceState.PAID:
-            events.append(paid_event(invoice))
-    await publish(tx, [*events, *rejected], now=now, new_id=new_id)
+    await books.save(tx)
+    await publish(tx, [*opened, *rejected], now=now, new_id=new_id)
     return {r.customer_id for r in requests} - customers.keys()
+
+
+def _still_wanted(
+    requests: Sequence[InvoiceRequested], standings: Mapping[UUID, Standing]
+) -> list[InvoiceRequested]:
+    """What has not become an invoice, without the lines that nobody waits for any more."""
+    return [
+        rest
+        for request in requests
+        if not (standing := standings[request.request_id]).opened
+        and (rest := without_lines(request, standing.withdrawn))
+    ]
 
 
 def _price(
     requests: Sequence[InvoiceRequested],
+    standings: Mapping[UUID, Standing],
     customers: dict[UUID, Any],
     settings: SettingsChanged,
     now: datetime,
@@ -69,9 +82,14 @@ def _price(
     rejected: list[InvoiceRejected] = []
     for request in requests:
         try:
-            priced.append(
-                (request, quote_request(request, customers[request.customer_id], settings, today))
+            quoted = quote_request(
+                request,
+                customers[request.customer_id],
+                settings,
+                today,
+                reduced=bool(standings[request.request_id].withdrawn),
             )
+            priced.append((request, quoted))
         except (AmountChanged, InvoicingError) as error:
             rejected.append(
                 InvoiceRejected(
@@ -92,25 +110,34 @@ async def _open(
     priced: Sequence[tuple[InvoiceRequested, Quote]],
     customers: dict[UUID, Any],
     settings: SettingsChanged,
+    books: Books,
     *,
     now: datetime,
     new_id: NewId,
-) -> list[Invoice]:
+) -> tuple[list[Invoice], list[Event]]:
     if not priced:
-        return []
+        return [], []
     today = local_date(now, settings.time_zone)
     # Last of all locks: everybody who finalises waits for this row.
-    first, invoice_date = await repository.take_numbers(tx, _SERIES, today, len(priced))
-    return [
-        open_requested(
-            request,
-            quoted,
-            customers[request.customer_id],
-            settings,
-            invoice_id=new_id(),
-            number=number_text(_SERIES, today.year, number),
-            invoice_date=invoice_date,
+    first, invoice_date = await repository.take_numbers(tx, SERIES, today, len(priced))
+    invoices: list[Invoice] = []
+    events: list[Event] = []
+    for number, (request, quoted) in enumerate(priced, first):
+        invoice, told = open_with_credit(
+            open_requested(
+                request,
+                quoted,
+                customers[request.customer_id],
+                settings,
+                invoice_id=new_id(),
+                number=number_text(SERIES, today.year, number),
+                invoice_date=invoice_date,
+                now=now,
+            ),
+            books,
             now=now,
+            new_id=new_id,
         )
-        for number, (request, quoted) in enumerate(priced, first)
-    ]
+        invoices.append(invoice)
+        events += told
+    return invoices, events

@@ -1,24 +1,29 @@
 """Money that arrives for an invoice, and invoices that nobody has to pay any more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
 from services.billing import repository
+from services.billing.domain import invoice as domain
+from services.billing.domain.balance import Source, deposit, give_back, take
 from services.billing.domain.invoice import Invoice, InvoiceState, Payment, record_payment, void
 from services.billing.use_cases.announcements import (
     paid_event,
     partially_paid_event,
+    reversed_event,
     voided_event,
 )
+from services.billing.use_cases.balances import SELF, Books, lock_books
 from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Seen, Tx
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
+from shared.events import Event
 from shared.money import Money
 from shared.periods import local_date
 
-__all__ = ["RecordPayment", "pay_invoice", "void_invoice"]
+__all__ = ["RecordPayment", "pay_invoice", "return_credit", "reverse_payment", "void_invoice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ async def pay_invoice(
         InputInvalid, Conflict: see `record_payment`.
     """
     invoice = await _lock(tx, command.invoice_id, command.seen)
+    await _point_to_replacement(tx, invoice)
     today = local_date(now, invoice.seller["time_zone"])
     payment = Payment(
         id=new_id(),
@@ -59,11 +65,69 @@ async def pay_invoice(
     changed = record_payment(invoice, payment, today=today)
     await repository.add_payments(tx, [payment])
     await repository.save_invoices(tx, [changed])
-    event = (
-        paid_event(changed) if changed.state is InvoiceState.PAID else partially_paid_event(changed)
-    )
+    paid = changed.state is InvoiceState.PAID
+    events: list[Event] = [paid_event(changed) if paid else partially_paid_event(changed)]
+    if surplus := changed.surplus_minor - invoice.surplus_minor:
+        books = await _lock_books(tx, invoice)
+        source = Source(
+            new_id(),
+            "overpayment",
+            now,
+            command.recorded_by,
+            invoice_id=invoice.id,
+            payment_id=payment.id,
+        )
+        events.append(books.enter(deposit(books.of(invoice), surplus, source)))
+        await books.save(tx)
     act = _act("invoice.pay", invoice, changed, payment=str(payment.id))
-    await record(tx, command.recorded_by, [act], [event], now=now, new_id=new_id)
+    await record(tx, command.recorded_by, [act], events, now=now, new_id=new_id)
+    return changed, payment
+
+
+async def reverse_payment(
+    tx: Tx, payment_id: UUID, *, reason: str, actor: str, seen: Seen, now: datetime, new_id: NewId
+) -> tuple[Invoice, Payment]:
+    """Take back a payment that was none: first its surplus from the balance, as far as it is there.
+
+    Raises:
+        NotFound: no such payment.
+        Conflict: it is reversed already.
+    """
+    found = await repository.get_payment(tx, payment_id, seen=seen)
+    if found is None:
+        raise NotFound("payment", payment_id)
+    invoice = await _lock(tx, found.invoice_id, seen)
+    # Once more: before the lock, another could have reversed it.
+    payment = await repository.get_payment(tx, payment_id, seen=seen) or found
+    books = Books({})
+    if invoice.surplus_minor:
+        books = await _lock_books(tx, invoice)
+    balance = books.of(invoice)
+    back = min(payment.amount.minor, invoice.surplus_minor, balance.minor)
+    today = local_date(now, invoice.seller["time_zone"])
+    changed = domain.reverse_payment(invoice, payment, back_minor=back, today=today)
+    events: list[Event] = []
+    if invoice.state is InvoiceState.OPEN:
+        events.append(partially_paid_event(changed))
+    elif changed.state is InvoiceState.OPEN:
+        events.append(reversed_event(invoice, changed, now))
+    if back:
+        source = Source(
+            new_id(),
+            "overpayment",
+            now,
+            actor,
+            reason,
+            invoice_id=invoice.id,
+            payment_id=payment.id,
+        )
+        events.append(books.enter(take(balance, back, source, first_of=invoice.id)))
+        await books.save(tx)
+    payment = replace(payment, reversed_at=now, reversed_by=actor, reversal_reason=reason)
+    await repository.save_reversal(tx, payment)
+    await repository.save_invoices(tx, [changed])
+    act = _act("payment.reverse", invoice, changed, payment=str(payment.id), reason=reason)
+    await record(tx, actor, [act], events, now=now, new_id=new_id)
     return changed, payment
 
 
@@ -79,9 +143,40 @@ async def void_invoice(
     invoice = await _lock(tx, invoice_id, seen)
     voided = void(invoice, now=now)
     await repository.save_invoices(tx, [voided])
-    act, event = _act("invoice.void", invoice, voided), voided_event(voided)
-    await record(tx, actor, [act], [event], now=now, new_id=new_id)
+    events: list[Event] = [voided_event(voided)]
+    if voided.credit_used_minor:
+        books = await _lock_books(tx, voided)
+        events += await return_credit(tx, voided, books, now=now, new_id=new_id)
+        await books.save(tx)
+    act = _act("invoice.void", invoice, voided)
+    await record(tx, actor, [act], events, now=now, new_id=new_id)
     return voided
+
+
+async def return_credit(
+    tx: Tx, voided: Invoice, books: Books, *, now: datetime, new_id: NewId
+) -> list[Event]:
+    """Put back what a void invoice had used of the balance, to where it came from."""
+    if not voided.credit_used_minor:
+        return []
+    used = await repository.get_credit_used(tx, [voided.id])
+    source = Source(new_id(), "invoice_voided", now, SELF, invoice_id=voided.id)
+    return [books.enter(give_back(books.of(voided), used[voided.id], source))]
+
+
+async def _lock_books(tx: Tx, invoice: Invoice) -> Books:
+    slot = invoice.customer_id, invoice.currency
+    return await lock_books(tx, [slot], used_by=[invoice.id])
+
+
+async def _point_to_replacement(tx: Tx, invoice: Invoice) -> None:
+    if invoice.replaced_by:
+        number = await repository.get_number(tx, invoice.replaced_by)
+        raise Conflict(
+            "invoice_void",
+            f"Invoice {invoice.number} was replaced by {number}, which is to be paid instead.",
+            replaced_by=str(invoice.replaced_by),
+        )
 
 
 def _act(action: str, before: Invoice, after: Invoice, **more: str) -> Act:

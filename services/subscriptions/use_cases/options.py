@@ -97,6 +97,7 @@ class _PricedItem:
     vat_category: str
     quantity: Decimal = Decimal(1)
     discount_percent: Decimal = Decimal(0)
+    vat_percent: Decimal | None = None
 
 
 def preview_total(
