@@ -115,7 +115,7 @@ class InvoiceCredited(_NumberedInvoiceEvent, type="invoice.credited", topic=INVO
     """A credit note lowered what is owed; what had been paid above it went to the balance.
 
     Attributes:
-        lines: what was credited of each line, as a positive amount in the line's basis.
+        lines: what was credited of each line, in its basis and with its sign.
         credited: incl. VAT.
         request_id: the `credit.requested` or withdrawn request that led to it, if one did.
         fully: nothing of the invoice is left uncredited.

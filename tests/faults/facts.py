@@ -65,6 +65,9 @@ class Facts:
 
     invoices: list[asyncpg.Record]
     lines: list[asyncpg.Record]
+    credit_notes: list[asyncpg.Record]
+    balances: list[asyncpg.Record]
+    postings: list[asyncpg.Record]
     offers: list[asyncpg.Record]
     subscriptions: dict[UUID, asyncpg.Record]
     periods: list[asyncpg.Record]
@@ -89,9 +92,22 @@ async def read_facts(system: System) -> Facts:
         invoices=await rows(
             "billing",
             "SELECT i.*, coalesce((SELECT sum(amount_minor) FROM payments p "
-            "WHERE p.invoice_id = i.id), 0)::bigint AS received FROM invoices i ORDER BY number",
+            "WHERE p.invoice_id = i.id AND p.reversed_at IS NULL), 0)::bigint AS received "
+            "FROM invoices i ORDER BY number",
         ),
         lines=await rows("billing", "SELECT * FROM invoice_lines"),
+        credit_notes=await rows("billing", "SELECT * FROM credit_notes ORDER BY number"),
+        balances=await rows(
+            "billing",
+            "SELECT b.*, (SELECT coalesce(sum(left_minor), 0)::bigint FROM balance_lots l WHERE "
+            "l.customer_id = b.customer_id AND l.currency = b.currency) AS lots_minor "
+            "FROM credit_balances b",
+        ),
+        postings=await rows(
+            "billing",
+            "SELECT e.customer_id, e.currency, e.invoice_id, p.* FROM balance_postings p "
+            "JOIN balance_entries e ON e.id = p.entry_id",
+        ),
         offers=await rows("subscriptions", "SELECT * FROM offers"),
         subscriptions={row["id"]: row for row in subscriptions},
         periods=await rows("subscriptions", "SELECT * FROM periods ORDER BY 1, 2, 3"),

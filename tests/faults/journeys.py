@@ -11,15 +11,20 @@ from typing import Any, Literal, Self
 
 import asyncpg
 
+from shared.money import Money
 from tests.builders import MODULES, PLANS, customer
 from tests.system import System, eventually
 
 __all__ = ["Ending", "Journeys"]
 
-Ending = Literal["paid", "paid in parts", "partly paid", "open", "void", "gift"]
+Ending = Literal[
+    "paid", "paid in parts", "paid too much", "bounced", "partly paid", "open", "void", "gift"
+]
 _STATES: dict[Ending, str] = {
     "paid": "active",
     "paid in parts": "active",
+    "paid too much": "active",
+    "bounced": "active",
     "partly paid": "pending",
     "open": "pending",
     "void": "withdrawn",
@@ -33,6 +38,8 @@ _ENDINGS: tuple[Ending, ...] = (
     "paid",
     "paid in parts",
     "paid in parts",
+    "paid too much",
+    "bounced",
     "partly paid",
     "open",
     "void",
@@ -142,6 +149,16 @@ class Journeys:
             await self.system.post(f"{path}/void", expect=200)
         elif ending == "paid":
             await self.system.post(f"{path}/payments", {"amount": invoice["open_amount"]})
+        elif ending == "paid too much":
+            # By so little that the customer's next invoice is not paid by it.
+            much = Money.from_dict(invoice["open_amount"]) + Money(500, invoice["currency"])
+            await self.system.post(f"{path}/payments", {"amount": much.to_dict()})
+        elif ending == "bounced":
+            whole = {"amount": invoice["open_amount"]}
+            payment = (await self.system.post(f"{path}/payments", whole))["payment"]
+            reverse = f"/payments/{payment['id']}/reverse"
+            await self.system.post(reverse, {"reason": "bounced"}, expect=200)
+            await self.system.post(f"{path}/payments", whole)
         else:
             first = {"amount": "1.00", "currency": invoice["currency"]}
             answer = await self.system.post(f"{path}/payments", {"amount": first})

@@ -17,9 +17,13 @@ import asyncpg
 
 from shared.events.billing import (
     INVOICES,
+    CreditBalanceChanged,
+    CreditNoteIssued,
+    InvoiceCredited,
     InvoiceOpened,
     InvoicePaid,
     InvoicePartiallyPaid,
+    InvoicePaymentReversed,
     InvoiceRejected,
     InvoiceVoided,
 )
@@ -102,6 +106,10 @@ def _check_events(facts: Facts) -> None:
         (INVOICES, InvoicePaid, lambda e: (e.invoice_id, e.settlement)),
         (INVOICES, InvoiceVoided, lambda e: e.invoice_id),
         (INVOICES, InvoicePartiallyPaid, lambda e: (e.invoice_id, e.version)),
+        (INVOICES, InvoicePaymentReversed, lambda e: (e.invoice_id, e.settlement)),
+        (INVOICES, InvoiceCredited, lambda e: e.credit_note_id),
+        (INVOICES, CreditNoteIssued, lambda e: e.credit_note_id),
+        (INVOICES, CreditBalanceChanged, lambda e: (e.customer_id, e.currency, e.version)),
         (SUBSCRIPTIONS, SubscriptionActivated, lambda e: (e.subscription_id, e.term)),
         (SUBSCRIPTIONS, SubscriptionBookingDropped, lambda e: (e.subscription_id, e.request_id)),
         (INVOICE_REQUESTS, InvoiceRequested, lambda e: e.request_id),
@@ -114,7 +122,9 @@ def _check_requests(facts: Facts) -> None:
     """Each request became one invoice, or was rejected."""
     requested = {event.request_id for event in facts.of(INVOICE_REQUESTS, InvoiceRequested)}
     rejected = {event.request_id for event in facts.of(INVOICES, InvoiceRejected)}
-    invoiced = [row["request_id"] for row in facts.invoices if row["request_id"]]
+    invoiced = [
+        row["request_id"] for row in facts.invoices if row["request_id"] and not row["replaced_by"]
+    ]
     _once(facts, "invoice of request", invoiced)
     offered = {row["request_id"] for row in facts.offers}
     facts.check(requested == offered, f"requests without offer or back: {requested ^ offered}")
@@ -165,7 +175,9 @@ def _check_outcomes(facts: Facts) -> None:
             f"{subscription_id} activated {count} x by invoice {invoice_id}",
         )
     paid = {(e.invoice_id, e.settlement) for e in facts.of(INVOICES, InvoicePaid)}
-    stored = {(row["id"], row["settlement"]) for row in facts.invoices if row["state"] == "paid"}
+    stored = {
+        (row["id"], number) for row in facts.invoices for number in range(1, row["settlement"] + 1)
+    }
     facts.check(paid == stored, f"paid invoices not announced, or announced only: {paid ^ stored}")
 
 
@@ -182,6 +194,9 @@ def _check_numbers(facts: Facts, series: Iterable[asyncpg.Record]) -> None:
     for row in facts.invoices:
         name, _, number = row["number"].rpartition("-")
         by_series[name].append((int(number), row["invoice_date"]))
+    for row in facts.credit_notes:
+        name, _, number = row["number"].rpartition("-")
+        by_series[name].append((int(number), row["issued_on"]))
     for name, found in by_series.items():
         found.sort()
         numbers = [number for number, _ in found]
@@ -199,19 +214,61 @@ def _check_numbers(facts: Facts, series: Iterable[asyncpg.Record]) -> None:
 
 
 def _check_money(facts: Facts) -> None:
+    """Payments, credit notes, what the balance paid, and what is open balance."""
+    credited: Counter[UUID] = Counter()
+    for note in facts.credit_notes:
+        credited[note["invoice_id"]] += note["total_minor"]
     for row in facts.invoices:
-        number, total, paid = row["number"], row["total_minor"], row["paid_minor"]
+        number, paid = row["number"], row["paid_minor"]
         facts.check(row["received"] == paid, f"{number}: payments {row['received']}, paid {paid}")
-        state = {"paid": paid == total, "open": paid < total, "void": paid == 0}
-        facts.check(state[row["state"]], f"{number} is {row['state']} with {paid} of {total}")
+        notes = credited[row["id"]]
+        facts.check(notes == row["credited_minor"], f"{number}: credit notes over {notes}")
+        used = notes + row["credit_used_minor"] + paid - row["surplus_minor"]
+        owed = row["total_minor"] - used
+        state = {"paid": owed == 0, "open": owed > 0, "void": used == 0, "credited": owed == 0}
+        facts.check(state[row["state"]], f"{number} is {row['state']} with {owed} owed")
     totals = {row["id"]: row["total_minor"] for row in facts.invoices}
+    plain = {
+        row["id"]
+        for row in facts.invoices
+        if not (row["credited_minor"] or row["credit_used_minor"] or row["surplus_minor"])
+    }
     for event in facts.of(INVOICES, InvoicePartiallyPaid):
         told_total = event.paid.minor + event.open_amount.minor
         facts.check(
-            told_total == totals.get(event.invoice_id), f"{event.number}: {told_total} in all"
+            event.invoice_id not in plain or told_total == totals.get(event.invoice_id),
+            f"{event.number}: {told_total} in all",
         )
     for event in facts.of(INVOICES, InvoicePaid):
         facts.check(event.total.minor == totals.get(event.invoice_id), f"{event.number}: total")
+    _check_balances(facts)
+
+
+def _check_balances(facts: Facts) -> None:
+    """Each entry sums to zero, and a balance is what was posted to it and what was told of it."""
+    entries: Counter[UUID] = Counter()
+    moved: Counter[UUID] = Counter()
+    posted: Counter[tuple[UUID, str]] = Counter()
+    for row in facts.postings:
+        entries[row["entry_id"]] += row["amount_minor"]
+        if row["account"] == "balance":
+            posted[row["customer_id"], row["currency"]] += row["amount_minor"]
+        elif row["account"] == "invoice":
+            moved[row["invoice_id"]] += row["amount_minor"]
+    facts.check(not any(entries.values()), "entries of balances that do not sum to zero")
+    for row in facts.invoices:
+        used = row["credit_used_minor"] - row["surplus_minor"]
+        facts.check(moved[row["id"]] == used, f"{row['number']}: postings {moved[row['id']]}")
+    told: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
+    for event in facts.of(INVOICES, CreditBalanceChanged):
+        told[event.customer_id, event.currency].append(event)
+    for row in facts.balances:
+        slot = row["customer_id"], row["currency"]
+        changes = [event.amount.minor for event in told[slot]]
+        found = (posted[slot], row["lots_minor"], sum(changes), len(changes))
+        balance = row["balance_minor"]
+        wanted = (balance, balance, balance, row["version"])
+        facts.check(found == wanted, f"balance {slot}: posted, lots, told {found}, not {wanted}")
 
 
 def _check_ledger(facts: Facts) -> None:
