@@ -11,15 +11,8 @@ from sqlalchemy import Column, MetaData, Table, Text
 
 from shared.clock import NewId
 from shared.database import Tx, insert_rows
-from shared.events import Event
-from shared.events.billing import (
-    INVOICES,
-    InvoiceDocumentStored,
-    InvoiceOpened,
-    InvoicePaid,
-    InvoicePartiallyPaid,
-    InvoiceVoided,
-)
+from shared.events import Event, topics
+from shared.events.billing import INVOICES
 from shared.messaging.batch import Consumer
 from shared.messaging.topics import group_of
 from shared.service import Service
@@ -34,13 +27,6 @@ PROBE = "tests.faults.probe"
 GROUPS = [(INVOICES.name, group_of("probe", INVOICES))]
 
 _counted = Table("counted_by_probe", MetaData(), Column("event", Text))
-_KINDS = (
-    InvoiceDocumentStored,
-    InvoiceOpened,
-    InvoicePaid,
-    InvoicePartiallyPaid,
-    InvoiceVoided,
-)
 
 
 class ProbeSettings(Settings):
@@ -52,7 +38,7 @@ class ProbeSettings(Settings):
 
 
 def _label(event: Event) -> str:
-    return f"{event.TYPE} {event.subject} {event.sequence}"
+    return f"{event.TYPE} {event.key} {event.subject} {event.sequence}"
 
 
 def _build_api(_settings: Any) -> NoReturn:
@@ -64,7 +50,7 @@ def _build_worker(settings: ProbeSettings) -> Worker:
         await insert_rows(tx, _counted, [{"event": _label(event)} for event in events])
         await asyncio.sleep(settings.pause_s)
 
-    return Worker(settings, [Consumer(INVOICES, dict.fromkeys(_KINDS, count))])
+    return Worker(settings, [Consumer(INVOICES, dict.fromkeys(topics()[INVOICES].values(), count))])
 
 
 SERVICE = Service(ProbeSettings, _build_api, _build_worker)

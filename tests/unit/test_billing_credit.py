@@ -26,7 +26,13 @@ from services.billing.domain.credit import (
     credit,
     shares,
 )
-from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
+from services.billing.domain.invoice import (
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    Payment,
+    reverse_payment,
+)
 from services.billing.domain.opening import open_replacement, use_credit, without_lines
 from services.billing.domain.withdrawal import decide_withdrawal
 from shared.errors import Conflict
@@ -216,7 +222,7 @@ def test_a_payment_that_bounces_takes_what_came_by_its_invoice_first() -> None:
 
 
 def test_what_is_left_of_a_subscriptions_credit_is_forfeited_and_nothing_else() -> None:
-    spent, _ = take(filled((100, 7), (50, None), (25, 7)), 30, source(8))
+    spent, _ = take(filled((100, 7), (50, 8), (25, 7)), 30, source(8))
     after, entry = forfeit(spent, UUID(int=7), source(9))
 
     assert (left(after), entry.amount_minor) == ([0, 50, 0], -95)
@@ -230,6 +236,45 @@ def test_more_than_there_is_cannot_be_taken() -> None:
 def test_a_balance_stays_an_amount_of_money() -> None:
     with pytest.raises(Conflict, match=r"10\^15"):
         deposit(filled((MINOR_LIMIT - 1, None)), 1, source(8))
+
+
+# -- payments that bounce --------------------------------------------------------------------------
+
+
+def bounced(of: Invoice, minor: int, back: int = 0) -> Invoice:
+    payment = Payment(
+        id=UUID(int=5),
+        invoice_id=of.id,
+        customer_id=CUSTOMER,
+        amount=of.money(minor),
+        method="cash",
+        reference="",
+        received_on=TODAY,
+        recorded_at=NOW,
+        recorded_by="local",
+    )
+    return reverse_payment(of, payment, back_minor=back, today=date(2026, 3, 1))
+
+
+def test_what_is_owed_again_is_due_as_many_days_later_as_at_first() -> None:
+    again = bounced(replace(paid(invoice(line(1, 1_000))), paid_at=NOW), 1_080)
+
+    assert (again.state, again.open_minor, again.paid_at) == (InvoiceState.OPEN, 1_080, None)
+    assert (again.due_date, again.settlement) == (date(2026, 3, 11), 1)
+
+
+def test_a_due_date_never_comes_earlier() -> None:
+    late = replace(paid(invoice(line(1, 1_000))), due_date=date(2026, 12, 31))
+
+    assert bounced(late, 1_080).due_date == date(2026, 12, 31)
+
+
+def test_an_invoice_stays_paid_when_only_its_surplus_bounces() -> None:
+    overpaid = replace(paid(invoice(line(1, 1_000))), paid_minor=1_580, surplus_minor=500)
+    after = bounced(overpaid, 500, back=500)
+
+    assert (after.state, after.due_date) == (InvoiceState.PAID, overpaid.due_date)
+    assert (after.paid_minor, after.surplus_minor, after.owed_minor) == (1_080, 0, 0)
 
 
 # -- opening with credit, and withdrawals ----------------------------------------------------------

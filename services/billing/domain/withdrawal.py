@@ -26,15 +26,14 @@ class Withdrawal:
 def decide_withdrawal(invoice: Invoice, subscription_ids: Collection[UUID]) -> Withdrawal | None:
     """Void what nobody has paid anything for, replaced by the other lines; credit the rest.
 
-    None: there is nothing to do. Lines that only take back, or alone would have a negative total,
-    replace nothing.
+    None: there is nothing to do. Lines that alone would have a negative total replace nothing.
     """
     gone = [line for line in invoice.lines if line.subscription_id in subscription_ids]
     if not gone:
         return None
     if invoice.untouched:
         rest = [line for line in invoice.lines if line not in gone]
-        if any(line.total_minor >= 0 for line in rest) and _gross(rest) >= 0:
+        if rest and _gross(rest) >= 0:
             return Withdrawal("replace", rest=rest)
         return Withdrawal("void")
     amounts = amounts_left(gone)
