@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from services.billing.use_cases.credit_notes import CreditInvoice, credit_invoice
 from shared.clock import new_id
-from shared.database import Database
+from shared.database import Database, RolledBack
 from shared.events import Event
 from shared.events.billing import (
     INVOICES,
@@ -307,6 +309,30 @@ async def test_a_credit_that_was_requested_is_given_once_and_never_twice_the_lin
     credited = [e for e in await told(system, customer_id) if isinstance(e, InvoiceCredited)]
     assert [e.request_id for e in credited] == [first.request_id, second.request_id]
     await no_failure(system, "billing", str(customer_id))
+
+
+async def test_numbers_of_credit_notes_have_no_gap_whoever_fails_or_waits(
+    system: System, database: Database
+) -> None:
+    invoices = [await opened(system, await known_customer(system)) for _ in range(8)]
+    now = datetime(2047, 1, 1, 12, tzinfo=UTC)
+
+    async def run(invoice: Any, stumbles: bool) -> None:
+        async with database.transaction() as tx:
+            part = [(1, Money(100, "CHF"))]
+            command = CreditInvoice(UUID(invoice["id"]), part, "", "test")
+            await credit_invoice(tx, command, now=now, new_id=new_id)
+            if stumbles:
+                raise RolledBack
+
+    await asyncio.gather(*(run(i, stumbles=n % 3 == 0) for n, i in enumerate(invoices * 3)))
+    rows = await stored(
+        system,
+        "billing",
+        "SELECT number, issued_on FROM credit_notes WHERE issued_on >= $1",
+        now.date(),
+    )
+    assert sorted(rows) == [(f"CN-2047-{n:04d}", now.date()) for n in range(1, 17)]
 
 
 # -- the balance ---------------------------------------------------------------------------------
