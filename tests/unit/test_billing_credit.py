@@ -359,6 +359,16 @@ def test_credit_that_paid_an_open_invoice_in_part_does_not_make_it_paid() -> Non
     assert decided.kind == "void"
 
 
+def test_a_replacement_begins_anew_whatever_was_settled_and_went_back() -> None:
+    bounced_once = replace(invoice(*THREE), settlement=1, version=3, credit_used_minor=5)
+    new = open_replacement(
+        bounced_once, THREE[:1], invoice_id=UUID(int=8), number="X", invoice_date=TODAY, now=NOW
+    )
+
+    assert (new.settlement, new.version, new.credit_used_minor) == (0, 1, 0)
+    assert (new.request_id, new.total_minor, new.open_minor) == (REQUEST, 1_080, 1_080)
+
+
 def test_a_request_keeps_its_other_lines_and_is_nothing_without_them() -> None:
     def asked(number: int, price: str) -> RequestedLine:
         return RequestedLine(

@@ -179,11 +179,10 @@ def open_replacement(
         rounding_minor=totals.rounding_minor,
         total_minor=totals.total_minor,
         vat=vat_summary(totals.vat),
-        lines=tuple(replace(line, position=number) for number, line in enumerate(lines, 1)),
+        lines=tuple(replace(line, position=at) for at, line in enumerate(lines, 1)),
         opened_at=now,
         credit_used_minor=0,
-        surplus_minor=0,
-        voided_at=None,
+        settlement=0,
     )
 
 
