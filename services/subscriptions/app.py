@@ -22,9 +22,12 @@ def build_api(settings: SubscriptionsSettings) -> "FastAPI":
 
 
 def build_worker(settings: SubscriptionsSettings) -> "Worker":
+    from services.subscriptions.clock import rounds
     from shared.worker import Worker
 
-    return Worker(settings, consumers())
+    worker = Worker(settings, consumers())
+    worker.timers = {"clock": rounds(worker)}
+    return worker
 
 
-SERVICE = Service(SubscriptionsSettings, build_api, build_worker)
+SERVICE = Service(SubscriptionsSettings, build_api, build_worker, jobs=("clock",))
