@@ -84,6 +84,7 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.api.products:*": _OTHER,
     "services.subscriptions.api.actions:take_*": _BOOKING,
     "services.subscriptions.api.actions:_take:*": _BOOKING,
+    "services.subscriptions.clock:*": _REFRESH,
     "services.subscriptions.repository.catalogue:get_catalogue:tx.execute:*": _BOOKING,
     "services.subscriptions.repository.catalogue:delete_*": _OTHER,
     "services.subscriptions.repository.catalogue:get_price_versions:*": _OTHER,
