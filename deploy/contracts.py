@@ -20,7 +20,7 @@ from deploy.gateway.routes import api_routes, route_table
 from deploy.services import SERVICES
 from services.billing.domain import invoice
 from services.identity.domain.roles import ROLES
-from services.subscriptions.domain import subscription
+from services.subscriptions.domain import matrix, subscription
 from shared.auth import required_scope, rule_of
 from shared.events import Topic, topics
 from shared.events.asyncapi import asyncapi_document, event_schema
@@ -68,6 +68,7 @@ def documents() -> dict[Path, str]:
         _API / "access.md": _access(apps),
         Path("deploy/gateway/Caddyfile"): caddyfile(route_table(apps)),
         _API / "transitions.md": _transitions(),
+        _API / "actions.md": _actions(),
     }
 
 
@@ -188,13 +189,47 @@ def _transitions() -> str:
         "",
         "## Subscription",
         "",
-        *_state_machine(subscriptions, none="not booked", back="as before the booking"),
+        *_state_machine(subscriptions, none="not booked", back="as before the cancellation"),
         "",
         "A first booking that is dropped leaves the subscription `withdrawn`, in history only.",
         "",
         "## Invoice",
         "",
         *_state_machine(invoices, none="not there", back=""),
+    )
+
+
+def _actions() -> str:
+    def rows(table: Mapping[Any, Iterable[str]]) -> Iterable[tuple[str, str]]:
+        for situation, names in table.items():
+            offered = ", ".join(f"`{name}`" for name in names)
+            reason = matrix.REASONS.get(situation, "")
+            yield f"`{situation}`", offered or f"*nothing:* {reason}"
+
+    waiting = ", ".join(f"`{name}`" for name in matrix.WAITING)
+    booking = ", ".join(f"`{name}`" for name in sorted(matrix.BOOKING))
+    return _generated(
+        "Actions",
+        "What a card offers, by the situation of its subscription. `paid`, `free`, `gift`, `once`",
+        "are `active`; `none` is also `withdrawn`.",
+        "",
+        "## The card of what the customer has",
+        "",
+        *_table(("Situation", "Actions"), rows(matrix.OWN)),
+        "",
+        f"While an offer or a scheduled change waits beside it (not `pending`): also {waiting}.",
+        "",
+        "## The card of another plan, by the plan that runs",
+        "",
+        *_table(("Situation", "Actions"), rows(matrix.OTHER)),
+        "",
+        "## What takes actions away",
+        "",
+        "- A price that is missing or on request: its invoice. A trial that was had: the trial.",
+        "- `upgrade` is for a dearer plan, `change_at_period_end` for any other, compared at the",
+        "  price of the cycle that it leads to.",
+        "- A customer that is not active, a module that the plan includes, a product that is not",
+        f"  offered, more active users than the plan allows: {booking}.",
     )
 
 

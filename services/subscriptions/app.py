@@ -16,9 +16,12 @@ __all__ = ["SERVICE", "build_api", "build_worker"]
 
 def build_api(settings: SubscriptionsSettings) -> "FastAPI":
     from services.subscriptions.api import routers
+    from services.subscriptions.domain.book import Policy
     from shared.serving import api_of
 
-    return api_of(settings, routers)
+    api = api_of(settings, routers)
+    api.state.policy = Policy(settings.offer_days, settings.trial_reminder_days)
+    return api
 
 
 def build_worker(settings: SubscriptionsSettings) -> "Worker":

@@ -18,10 +18,29 @@ async def on_customer(
     await copies.copy_customers(tx, events)
 
 
+async def on_customer_deactivated(
+    tx: Tx, events: list[customers.CustomerDeactivated], *, now: datetime, new_id: NewId
+) -> None:
+    await copies.copy_customers(tx, events)
+    await copies.cancel_deactivated(tx, events, now=now, new_id=new_id)
+
+
 async def on_customer_erased(
     tx: Tx, events: list[customers.CustomerErased], *, now: datetime, new_id: NewId
 ) -> None:
     await copies.erase_customers(tx, events)
+
+
+async def on_user(
+    tx: Tx, events: list[customers.UserState], *, now: datetime, new_id: NewId
+) -> None:
+    await copies.copy_users(tx, events, now=now, new_id=new_id)
+
+
+async def on_user_erased(
+    tx: Tx, events: list[customers.UserErased], *, now: datetime, new_id: NewId
+) -> None:
+    await copies.erase_users(tx, events, now=now, new_id=new_id)
 
 
 async def on_settings_changed(
@@ -33,7 +52,7 @@ async def on_settings_changed(
 async def on_invoice_opened(
     tx: Tx, events: list[billing.InvoiceOpened], *, now: datetime, new_id: NewId
 ) -> None:
-    await outcomes.link_opened_invoices(tx, events)
+    await outcomes.link_opened_invoices(tx, events, now=now, new_id=new_id)
 
 
 async def on_invoice_paid(
@@ -54,6 +73,18 @@ async def on_invoice_rejected(
     await outcomes.drop_rejected_bookings(tx, events, now=now, new_id=new_id)
 
 
+async def on_invoice_credited(
+    tx: Tx, events: list[billing.InvoiceCredited], *, now: datetime, new_id: NewId
+) -> None:
+    await outcomes.note_credited_invoices(tx, events, now=now, new_id=new_id)
+
+
+async def on_payment_reversed(
+    tx: Tx, events: list[billing.InvoicePaymentReversed], *, now: datetime, new_id: NewId
+) -> None:
+    await outcomes.suspend_reversed_payments(tx, events, now=now, new_id=new_id)
+
+
 def consumers() -> list[Consumer]:
     lock = repository.lock_customers
     return [
@@ -61,7 +92,19 @@ def consumers() -> list[Consumer]:
             customers.CUSTOMERS,
             {
                 **dict.fromkeys(customers.STATES, on_customer),
+                customers.CustomerDeactivated: on_customer_deactivated,
                 customers.CustomerErased: on_customer_erased,
+            },
+            lock,
+        ),
+        Consumer(
+            customers.USERS,
+            {
+                customers.UserAdded: on_user,
+                customers.UserUpdated: on_user,
+                customers.UserDeactivated: on_user,
+                customers.UserReactivated: on_user,
+                customers.UserErased: on_user_erased,
             },
             lock,
         ),
@@ -73,6 +116,8 @@ def consumers() -> list[Consumer]:
                 billing.InvoicePaid: on_invoice_paid,
                 billing.InvoiceVoided: on_invoice_voided,
                 billing.InvoiceRejected: on_invoice_rejected,
+                billing.InvoiceCredited: on_invoice_credited,
+                billing.InvoicePaymentReversed: on_payment_reversed,
             },
             lock,
         ),

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Numeric,
@@ -31,7 +32,10 @@ __all__ = [
     "plan_groups",
     "prices",
     "seller_settings",
+    "subscription_history",
     "subscriptions",
+    "trials",
+    "users",
 ]
 
 metadata = new_metadata()
@@ -132,6 +136,17 @@ customers = Table(
     Column("frozen", Boolean, nullable=False),
 )
 
+# Who counts as a seat. Its customer may arrive later: another topic.
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("customer_id", Uuid, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index("ix_users_customer_id_active", "customer_id", postgresql_where=text("active")),
+)
+
 seller_settings = Table(
     "seller_settings",
     metadata,
@@ -160,6 +175,14 @@ subscriptions = Table(
     Column("period_start", Date),
     Column("period_end", Date),
     Column("anchor_day", Integer),
+    Column("invoice_id", Uuid),
+    Column("canceled_from", Text),
+    Column("scheduled_product_id", ForeignKey("offerings.id")),
+    Column("scheduled_cycle", Text),
+    Column("scheduled_on", Date),
+    # When it ends or changes by itself, and when to tell that its trial ends.
+    Column("due_at", DateTime(timezone=True)),
+    Column("remind_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Index("ix_subscriptions_customer_id_created_at_id", "customer_id", "created_at", "id"),
@@ -183,6 +206,27 @@ subscriptions = Table(
         name="state",
     ),
     CheckConstraint("period_start < period_end", name="period"),
+    CheckConstraint("(scheduled_product_id IS NULL) = (scheduled_on IS NULL)", name="scheduled"),
+    # Exactly as due work is claimed.
+    Index(
+        "ix_subscriptions_due_at_id", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")
+    ),
+    Index(
+        "ix_subscriptions_remind_at_id",
+        "remind_at",
+        "id",
+        postgresql_where=text("remind_at IS NOT NULL"),
+    ),
+)
+
+# Once per customer and product, ever.
+trials = Table(
+    "trials",
+    metadata,
+    Column("customer_id", ForeignKey("customers.id"), primary_key=True),
+    Column("product_id", ForeignKey("offerings.id"), primary_key=True),
+    Column("subscription_id", ForeignKey("subscriptions.id"), nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
 )
 
 offers = Table(
@@ -195,13 +239,29 @@ offers = Table(
     Column("cycle", Text, nullable=False),
     Column("price_id", ForeignKey("prices.id"), nullable=False),
     Column("state", Text, nullable=False),
-    Column("previous_state", Text),
     Column("invoice_id", Uuid),
+    Column("is_change", Boolean, nullable=False),
+    Column("offer_days", Integer, nullable=False),
+    Column("lapses_on", Date),
+    Column("lapses_at", DateTime(timezone=True)),
+    Column("valid_until", Date),
+    # What is credited and how it was computed, fixed when the offer is made.
+    Column("used", JSONB, nullable=False),
+    Column("rest", JSONB, nullable=False),
+    Column("lines", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index(
         "uq_offers_open",
         "subscription_id",
         unique=True,
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index("ix_offers_open", "customer_id", postgresql_where=text("state = 'open'")),
+    Index(
+        "ix_offers_lapses_at",
+        "lapses_at",
+        "request_id",
+        "subscription_id",
         postgresql_where=text("state = 'open'"),
     ),
     CheckConstraint("state IN ('open', 'settled', 'dropped')", name="state"),
@@ -217,9 +277,28 @@ periods = Table(
     Column("period_end", Date, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("invoice_id", Uuid),
+    Column("request_id", Uuid),
+    # The lines that paid for it, with their VAT: what giving it up is worth.
+    Column("worth", JSONB, nullable=False),
+    Index("ix_periods_request_id", "request_id", postgresql_where=text("request_id IS NOT NULL")),
     CheckConstraint(
         "outcome IN ('billed', 'free', 'skipped', 'failed', 'requested')", name="outcome"
     ),
+)
+
+subscription_history = Table(
+    "subscription_history",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("subscription_id", ForeignKey("subscriptions.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB, nullable=False),
+    Index("ix_subscription_history_subscription_id_id", "subscription_id", "id"),
 )
 
 entitlements = Table(

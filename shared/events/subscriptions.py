@@ -185,12 +185,16 @@ class SubscriptionTrialEnding(
 class SubscriptionChangeScheduled(
     _SubscriptionEvent, type="subscription.change_scheduled", topic=SUBSCRIPTIONS
 ):
-    """Without `request_id` it waits for `effective_on`, with it for the payment of an invoice."""
+    """Without `request_id` it waits for `effective_on`, with it for the payment of an invoice.
+
+    `free`: nothing is charged from then on, and `cycle` is the one until then.
+    """
 
     to: Product
     cycle: Literal["monthly", "yearly", "once"]
     effective_on: date | None = None
     request_id: UUID | None = None
+    free: bool = False
 
 
 class SubscriptionChangeDropped(

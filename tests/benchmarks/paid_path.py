@@ -1,6 +1,7 @@
 """The paid path: a backlog of `invoice.paid` becomes active subscriptions; the relay alone."""
 
 import json
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -40,6 +41,8 @@ async def send_paid(ground: Arena, waiting: list[tuple[UUID, UUID, UUID]]) -> No
                         total=Money(4900, "CHF"),
                         subscription_id=subscription,
                         request_id=request,
+                        basis="net",
+                        vat_percent=Decimal("8.1"),
                     ),
                 ),
                 settlement=1,

@@ -17,6 +17,10 @@ _DAY = date(2026, 1, 1)
 Waiting = list[tuple[UUID, UUID, UUID]]
 
 
+# A first booking: nothing is credited for it.
+_OFFER = {"is_change": False, "offer_days": 14, "used": "[]", "rest": "[]", "lines": "[]"}
+
+
 async def fill_bookings(database: str, count: int, *, stored: int = 0) -> Waiting:
     """`count` customers with a plan that waits for payment: (customer, subscription, request).
 
@@ -45,9 +49,12 @@ async def fill_bookings(database: str, count: int, *, stored: int = 0) -> Waitin
             "offers",
             columns=[
                 "request_id", "subscription_id", "customer_id", "product_id", "cycle",
-                "price_id", "state", "created_at",
+                "price_id", "state", "created_at", *_OFFER,
             ],
-            records=[(r, s, c, PLAN, "monthly", _PRICE, "open", NOW) for c, s, r in waiting],
+            records=[
+                (r, s, c, PLAN, "monthly", _PRICE, "open", NOW, *_OFFER.values())
+                for c, s, r in waiting
+            ],
         )  # fmt: skip
         await connection.execute("VACUUM ANALYZE")
     finally:
@@ -83,15 +90,21 @@ async def _add_history(connection: asyncpg.Connection, rows: Waiting) -> None:
         "offers",
         columns=[
             "request_id", "subscription_id", "customer_id", "product_id", "cycle",
-            "price_id", "state", "created_at",
+            "price_id", "state", "created_at", *_OFFER,
         ],
-        records=[(r, s, c, PLAN, "monthly", _PRICE, "settled", NOW) for c, s, r in rows],
+        records=[
+            (r, s, c, PLAN, "monthly", _PRICE, "settled", NOW, *_OFFER.values())
+            for c, s, r in rows
+        ],
     )  # fmt: skip
     await connection.copy_records_to_table(
         "periods",
-        columns=["subscription_id", "term", "period_start", "period_end", "outcome", "invoice_id"],
-        records=[(s, 1, _DAY, date(2026, 2, 1), "billed", r) for _, s, r in rows],
-    )
+        columns=[
+            "subscription_id", "term", "period_start", "period_end", "outcome", "invoice_id",
+            "worth",
+        ],
+        records=[(s, 1, _DAY, date(2026, 2, 1), "billed", r, "[]") for _, s, r in rows],
+    )  # fmt: skip
     await connection.copy_records_to_table(
         "entitlements", records=[(c, 1, '{"plan": null}') for c, _, _ in rows]
     )

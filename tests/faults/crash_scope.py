@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 __all__ = ["AT_ANY_TIME", "NOT_PASSED", "off_path"]
 
 _BOOKING = "booking, which comes before the invoice"
+_DUE = "what time makes due"
+_TAKES_IN = "a plan that takes in modules"
 _COPY = "copies of customers and settings, which are there before"
 _CREDIT = "credit, and payments that bounce: only a payment settled in full is made here"
 _FAILURE = "only after a failure"
@@ -18,7 +20,7 @@ _REFRESH = "after the catalogue was changed, whether there is a payment or not"
 _READING = "reads for an answer, changes nothing"
 _START = "the start of a process, with nothing in its hands yet"
 _STOP = "the orderly end of a process"
-_VOID = "voided and rejected invoices"
+_VOID = "voided, rejected, credited invoices, payments that went back"
 
 NOT_PASSED: dict[str, str] = {
     "services.console.*": "pages, which change nothing themselves",
@@ -83,6 +85,7 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.api.plan_groups:*": _OTHER,
     "services.subscriptions.api.products:*": _OTHER,
     "services.subscriptions.api.actions:take_*": _BOOKING,
+    "services.subscriptions.api.actions:_cards:*": _READING,
     "services.subscriptions.api.actions:_take:*": _BOOKING,
     "services.subscriptions.clock:*": _REFRESH,
     "services.subscriptions.repository.catalogue:get_catalogue:tx.execute:*": _BOOKING,
@@ -93,27 +96,37 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.repository.catalogue:lock_catalogue:*": _OTHER,
     "services.subscriptions.repository.catalogue:save_catalogue:*": _OTHER,
     "services.subscriptions.repository.catalogue_refreshes:*": _REFRESH,
+    "services.subscriptions.repository.books:claim_*": _DUE,
+    "services.subscriptions.repository.books:get_books:*": _BOOKING,
+    "services.subscriptions.repository.copies:delete_users:*": _COPY,
     "services.subscriptions.repository.copies:get_*": _BOOKING,
     "services.subscriptions.repository.copies:save_*": _COPY,
-    "services.subscriptions.repository.subscriptions:add_offers:*": _BOOKING,
-    "services.subscriptions.repository.subscriptions:add_subscriptions:*": _BOOKING,
-    "services.subscriptions.repository.subscriptions:get_offers:*": _READING,
-    "services.subscriptions.repository.subscriptions:get_subscription:*": _READING,
-    "services.subscriptions.repository.subscriptions:get_subscriptions_of:*": _BOOKING,
-    "services.subscriptions.repository.subscriptions:list_subscriptions:*": _READING,
-    "services.subscriptions.subscribers:on_customer:*": _COPY,
+    "services.subscriptions.repository.offers:get_*": _BOOKING,
+    "services.subscriptions.repository.subscriptions:get_*": _BOOKING,
+    "services.subscriptions.repository.subscriptions:list_*": _READING,
+    "services.subscriptions.subscribers:on_customer*": _COPY,
+    "services.subscriptions.subscribers:on_invoice_credited:*": _VOID,
     "services.subscriptions.subscribers:on_invoice_rejected:*": _VOID,
     "services.subscriptions.subscribers:on_invoice_voided:*": _VOID,
+    "services.subscriptions.subscribers:on_payment_reversed:*": _VOID,
     "services.subscriptions.subscribers:on_settings_changed:*": _COPY,
+    "services.subscriptions.subscribers:on_user*": _COPY,
     "services.subscriptions.use_cases.actions:*": _BOOKING,
     "services.subscriptions.use_cases.catalogue:*": _OTHER,
     "services.subscriptions.use_cases.catalogue_refresh:*": _REFRESH,
     "services.subscriptions.use_cases.copies:*": _COPY,
-    "services.subscriptions.use_cases.entitlements:refresh_entitlements:"
-    "repository.get_catalogue:*": _BOOKING,
+    "services.subscriptions.use_cases.due:*": _DUE,
+    "services.subscriptions.use_cases.entitlements:refresh_entitlements:*": _COPY,
     "services.subscriptions.use_cases.options:*": _BOOKING,
-    "services.subscriptions.use_cases.outcomes:_drop:*": _VOID,
+    "services.subscriptions.use_cases.outcomes:_Batch.decide_fully:*": _VOID,
+    "services.subscriptions.use_cases.outcomes:activate_paid*:repository.get_customers*": _TAKES_IN,
+    "services.subscriptions.use_cases.outcomes:activate_paid*:repository.get_books*": _TAKES_IN,
     "services.subscriptions.use_cases.outcomes:drop_*": _VOID,
+    "services.subscriptions.use_cases.outcomes:link_opened_invoices:repository.get_*": _VOID,
+    "services.subscriptions.use_cases.outcomes:link_opened_invoices:save*": _VOID,
+    "services.subscriptions.use_cases.outcomes:note_*": _VOID,
+    "services.subscriptions.use_cases.outcomes:suspend_*": _VOID,
+    "services.subscriptions.use_cases.saving:save:record*": _BOOKING,
     "shared.asgi:serve:*": _STOP,
     "shared.failures_api:*": _OPERATOR,
     "shared.http:_Observed.__call__:self._app:*": _START,

@@ -101,10 +101,10 @@ FAULTS = (
         "an await on the way that no payment passes",
         {
             "services/subscriptions/use_cases/outcomes.py": (
-                "    waiting = await repository.lock_offers(tx, by_key)\n",
-                """    waiting = await repository.lock_offers(tx, by_key)
+                "    ids = {event.customer_id for event in paid}\n",
+                """    ids = {event.customer_id for event in paid}
     if len(paid) > 99:
-        await repository.save_offers(tx, [])
+        await repository.save_periods(tx, [])
 """,
             )
         },
@@ -269,9 +269,11 @@ FAULTS = (
         9,
         "an offer can be settled again",
         {
-            "services/subscriptions/repository/subscriptions.py": (
-                "WHERE o.state = 'open' ORDER BY s.id FOR UPDATE OF o, s",
-                "ORDER BY s.id FOR UPDATE OF o, s",
+            "services/subscriptions/domain/decisions/outcomes.py": (
+                """        if offer and offer.state == "open":
+            _activate(""",
+                """        if offer:
+            _activate(""",
             )
         },
         _WRONG,

@@ -339,6 +339,13 @@ LIST_CASES = [
     Case("entitlements", "GET", "/customers/{unknown}/entitlements", None, 404, "customer_not_found"),
 ]  # fmt: skip
 
+EDIT = "/customers/{busy}/module-actions"
+
+
+def edit(**dates: str) -> dict[str, Any]:
+    return {"actions": [{"action": "edit_period", "module_id": MODULES["Analytics"], **dates}]}
+
+
 ACTION_CASES = [
     Case("unknown customer", "POST", "/customers/{unknown}/plan-actions", plan_action(), 404, "customer_not_found"),
     Case("bad UUID", "POST", "/customers/{bare}x/plan-actions", plan_action(), field="customer_id"),
@@ -352,6 +359,21 @@ ACTION_CASES = [
     Case("cycle of a gift", "POST", PLAN, plan_action() | {"action": "activate_free"}, field="body"),
     Case("unknown action", "POST", PLAN, plan_action() | {"action": "take"}, field="action"),
     Case("no price in the currency", "POST", "/customers/{yen}/plan-actions", plan_action(), 409, "action_not_offered"),
+    Case("cycle where there is none", "POST", PLAN, {"action": "withdraw", "plan_id": PLANS["Team"], "cycle": "monthly"}, field="body", rule="cycle is not for withdraw"),
+    Case("dates of an invoice", "POST", PLAN, plan_action(end="2031-01-01"), field="body", rule="start and end are not for make_invoice"),
+    Case("no dates", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"]}, field="body", rule="start or end is required"),
+    Case("dates reversed", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"], "start": "2026-03-02", "end": "2026-03-01"}, field="body", rule="end must be after start"),
+    Case("no date at all", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"], "end": "2026-02-30"}, field="end"),
+    Case("a huge year", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"], "end": "12026-01-01"}, field="end"),
+    Case("start after today", "POST", EDIT, edit(start="2999-01-01"), field="start", rule="must not be after today"),
+    Case("end in the past", "POST", EDIT, edit(end="2020-01-01"), field="end", rule="must be after today"),
+    Case("end far away", "POST", EDIT, edit(end="2999-01-01"), field="end", rule="must be within 50 years"),
+    Case("nothing to edit", "POST", MODULE, {"actions": [{"action": "edit_period", "module_id": MODULES["Analytics"], "end": "2999-01-01"}]}, 409, "action_not_offered"),
+    Case("a reason too long", "POST", PLAN, plan_action(reason="x" * 501), field="reason"),
+    Case("version 0", "POST", PLAN, plan_action(customer_version=0), field="customer_version"),
+    Case("a version not known yet", "POST", PLAN, plan_action(customer_version=1000), 409, "retry"),
+    Case("a total for what is free", "POST", PLAN, {"action": "activate_free", "plan_id": PLANS["Team"], "expected_total": money("1.00")["amount"]}, 409, "amount_changed"),
+    Case("history of nothing", "GET", "/subscriptions/{unknown}/history", None, 404, "subscription_not_found"),
     Case("second live plan", "POST", "/customers/{busy}/plan-actions", plan_action(PLANS["Business"]), 409, "action_not_offered"),
     Case("same plan again", "POST", "/customers/{busy}/plan-actions", plan_action(), 409, "action_not_offered"),
     Case("gift beside a plan", "POST", "/customers/{busy}/plan-actions", {"action": "activate_free", "plan_id": PLANS["Starter"]}, 409, "action_not_offered"),

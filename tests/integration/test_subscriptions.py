@@ -34,6 +34,7 @@ from tests.system import System, eventually
 NOON = datetime(2031, 3, 15, 12, tzinfo=UTC)
 GERMAN = {"country": "DE", "vat_id": "DE123456788"}
 PRIVATE = {"country": "LI", "company_name": ""}
+HAVE_TRIALS = {"Starter", "Team", "Analytics"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -157,6 +158,7 @@ async def test_each_offered_amount_is_the_total_of_the_invoice_that_follows(
         assert amounts(found) == {
             name: {
                 "activate_free": None,
+                **({"start_trial": None} if name in HAVE_TRIALS else {}),
                 **{f"make_invoice {cycle}": amount for cycle, amount in cycles.items()},
             }
             for name, cycles in expected.items()
@@ -335,7 +337,10 @@ async def test_several_modules_go_on_one_invoice_and_become_active_together(
     count = "SELECT count(*) FROM invoices WHERE customer_id = $1"
     assert await stored(system, "billing", count, made["id"]) == [(1,)]
     waiting = await card(system, made["id"], "module", MODULES["Archive"])
-    assert (waiting["state"], waiting["actions"]) == ("pending", [])
+    assert (waiting["state"], [a["action"] for a in waiting["actions"]]) == (
+        "pending",
+        ["withdraw"],
+    )
     assert waiting["waiting"]["request_id"] == booked["request_id"]
 
     half = {"amount": {"amount": "700.00", "currency": "CHF"}}

@@ -1,28 +1,29 @@
-"""A subscription and what can happen to it. Pure: states and facts in, decisions out."""
+"""A subscription, its states, and every edge between them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from services.subscriptions.domain.catalogue import Cycle, Kind
-from shared.periods import Period, first_period
+from shared.periods import Period, start_of_day
 
 __all__ = [
     "LIVE",
     "TRANSITIONS",
-    "Offer",
+    "Origin",
+    "ScheduledChange",
     "State",
     "Subscription",
     "TransitionImpossible",
     "Trigger",
-    "activate_free",
-    "activate_paid",
-    "book",
-    "drop_booking",
+    "due_at",
+    "moved",
 ]
+
+Origin = Literal["invoice", "trial", "free", "gift"]
 
 
 class State(StrEnum):
@@ -41,20 +42,57 @@ LIVE = frozenset(State) - {State.EXPIRED, State.WITHDRAWN}
 
 class Trigger(StrEnum):
     BOOK = "book"
-    ACTIVATE_FREE = "activate_free"
-    PAY = "pay"
     DROP_BOOKING = "drop_booking"
+    ACTIVATE_FREE = "activate_free"
+    START_TRIAL = "start_trial"
+    REMIND = "remind"
+    PAY = "pay"
+    OFFER_CHANGE = "offer_change"
+    SCHEDULE_CHANGE = "schedule_change"
+    DROP_CHANGE = "drop_change"
+    CHANGE = "change"
+    EDIT_PERIOD = "edit_period"
+    CANCEL = "cancel"
+    REVOKE = "revoke"
+    REVERSE_PAYMENT = "reverse_payment"
+    RESUME = "resume"
+    EXPIRE = "expire"
+    WITHDRAW = "withdraw"
 
+
+_P, _T, _A, _D, _S, _C, _E, _W = State  # in the order of their declaration
+
+
+def _stay(*states: State) -> dict[State, State]:
+    return {state: state for state in states}
+
+
+_EDGES: Mapping[tuple[Trigger, str], Mapping[Any, State | None]] = {
+    (Trigger.BOOK, "booked"): {None: _P, **_stay(_T, _A, _E)},
+    (Trigger.DROP_BOOKING, "booking_dropped"): {_P: _W, **_stay(_T, _A, _E)},
+    (Trigger.ACTIVATE_FREE, "activated"): {None: _A, _E: _A},
+    (Trigger.START_TRIAL, "trial_started"): {None: _T, _E: _T},
+    (Trigger.REMIND, "trial_ending"): _stay(_T),
+    (Trigger.PAY, "activated"): dict.fromkeys((None, _P, _T, _A, _E), _A),
+    (Trigger.OFFER_CHANGE, "change_scheduled"): _stay(_T, _A, _C),
+    (Trigger.SCHEDULE_CHANGE, "change_scheduled"): _stay(_A),
+    (Trigger.DROP_CHANGE, "change_dropped"): _stay(_T, _A, _D, _S, _C, _E),
+    (Trigger.CHANGE, "changed"): dict.fromkeys((_T, _A, _D, _S, _C, _E), _A),
+    (Trigger.EDIT_PERIOD, "period_edited"): _stay(_T, _A, _C),
+    (Trigger.CANCEL, "cancellation_scheduled"): dict.fromkeys((_T, _A, _D), _C),
+    (Trigger.REVOKE, "cancellation_revoked"): {_C: None},
+    (Trigger.REVERSE_PAYMENT, "past_due"): {_A: _D, **_stay(_C)},
+    (Trigger.RESUME, "resumed"): {_D: _A, _S: _A, **_stay(_C)},
+    (Trigger.EXPIRE, "expired"): dict.fromkeys((_T, _A, _D, _S, _C), _E),
+    (Trigger.WITHDRAW, "withdrawn"): dict.fromkeys((_P, _T, _A, _D, _S, _C), _W),
+}
 
 # (state before, what happens) -> (state after, event published). None as state before is a
-# product never booked; None as state after is the one before the booking.
+# product never booked; None as state after is the one before the cancellation.
 TRANSITIONS: Mapping[tuple[State | None, Trigger], tuple[State | None, str]] = {
-    (None, Trigger.BOOK): (State.PENDING, "subscription.booked"),
-    (State.EXPIRED, Trigger.BOOK): (State.PENDING, "subscription.booked"),
-    (None, Trigger.ACTIVATE_FREE): (State.ACTIVE, "subscription.activated"),
-    (State.EXPIRED, Trigger.ACTIVATE_FREE): (State.ACTIVE, "subscription.activated"),
-    (State.PENDING, Trigger.PAY): (State.ACTIVE, "subscription.activated"),
-    (State.PENDING, Trigger.DROP_BOOKING): (None, "subscription.booking_dropped"),
+    (before, trigger): (after, f"subscription.{event}")
+    for (trigger, event), states in _EDGES.items()
+    for before, after in states.items()
 }
 
 
@@ -63,13 +101,25 @@ class TransitionImpossible(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledChange:
+    """What a subscription becomes on `effective_on`; without a `cycle` it becomes free."""
+
+    product_id: UUID
+    cycle: Cycle | None
+    effective_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One plan or module of one customer, through all its terms.
 
     Attributes:
-        term: counts bookings, changes and resumptions; 0 before the first one began.
+        term: counts bookings, changes, period edits; 0 before the first one began.
         period: running period in the customer's local dates; None where there is no end.
         anchor_day: day of month that renewals return to after a shorter month.
+        invoice_id: the invoice that the running term stands on, where there is one.
+        canceled_from: the state that revoking the cancellation leads back to.
+        remind_at: when to tell that the trial ends soon; None: not, or done.
     """
 
     id: UUID
@@ -79,122 +129,52 @@ class Subscription:
     state: State
     version: int
     term: int = 0
-    origin: Literal["invoice", "trial", "free", "gift"] | None = None
+    origin: Origin | None = None
     cycle: Cycle | None = None
     price_id: UUID | None = None
     period: Period | None = None
     anchor_day: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An invoice that waits for payment, as the subscription sees it."""
-
-    request_id: UUID
-    subscription_id: UUID
-    customer_id: UUID
-    product_id: UUID
-    cycle: Cycle
-    price_id: UUID
-    state: Literal["open", "settled", "dropped"] = "open"
-    previous_state: State | None = None
     invoice_id: UUID | None = None
+    canceled_from: State | None = None
+    scheduled: ScheduledChange | None = None
+    remind_at: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def ends_on(self) -> date | None:
+        """The first day without it, where that is certain."""
+        ends = self.state in {State.TRIALING, State.CANCELING} or (
+            # What is free has no end, unless an operator has given it one.
+            self.state is State.ACTIVE and (self.origin != "invoice" or self.cycle == "once")
+        )
+        return self.period.end if ends and self.period else None
 
 
-def _next_state(state: State | None, trigger: Trigger) -> State | None:
-    try:
-        return TRANSITIONS[state, trigger][0]
-    except KeyError:
-        raise TransitionImpossible(f"{trigger} is not possible in state {state}") from None
-
-
-def book(
-    existing: Subscription | None,
-    *,
-    subscription_id: UUID,
-    request_id: UUID,
-    customer_id: UUID,
-    kind: Kind,
-    product_id: UUID,
-    cycle: Cycle,
-    price_id: UUID,
-) -> tuple[Subscription, Offer]:
-    """Wait for the payment of a first booking; nothing is granted yet.
-
-    `subscription_id` is used when there is no subscription of this product yet.
-    """
-    before = existing.state if existing else None
-    after = _next_state(before, Trigger.BOOK) or State.PENDING
-    subscription = (
-        replace(existing, state=after, version=existing.version + 1)
-        if existing
-        else Subscription(subscription_id, customer_id, kind, product_id, after, version=1)
-    )
-    offer = Offer(
-        request_id,
-        subscription.id,
-        customer_id,
-        product_id,
-        cycle,
-        price_id,
-        previous_state=before,
-    )
-    return subscription, offer
-
-
-def activate_free(
-    existing: Subscription | None,
-    *,
-    subscription_id: UUID,
-    customer_id: UUID,
-    kind: Kind,
-    product_id: UUID,
-    gift: bool,
+def moved(
+    subscription: Subscription, trigger: Trigger, *, new: bool = False, **changes: Any
 ) -> Subscription:
-    """Active at once and without end; a gift when the product has a price."""
-    after = _next_state(existing.state if existing else None, Trigger.ACTIVATE_FREE)
-    fresh = existing or Subscription(
-        subscription_id, customer_id, kind, product_id, State.ACTIVE, version=0
-    )
+    """The subscription after an edge; `new`: it has no state before.
+
+    Raises:
+        TransitionImpossible: the table has no such edge.
+    """
+    before = None if new else subscription.state
+    try:
+        after, _ = TRANSITIONS[before, trigger]
+    except KeyError:
+        raise TransitionImpossible(f"{trigger} is not possible in state {before}") from None
     return replace(
-        fresh,
-        state=after or State.ACTIVE,
-        version=fresh.version + 1,
-        term=fresh.term + 1,
-        origin="gift" if gift else "free",
-        cycle=None,
-        price_id=None,
-        period=None,
-        anchor_day=None,
-    )
-
-
-def activate_paid(
-    subscription: Subscription, offer: Offer, *, paid_on: date
-) -> tuple[Subscription, Offer]:
-    """Begin the booked term on the customer-local day the payment was recorded."""
-    after = _next_state(subscription.state, Trigger.PAY)
-    period = None if offer.cycle == "once" else first_period(paid_on, offer.cycle)
-    activated = replace(
         subscription,
-        state=after or State.ACTIVE,
+        state=after or subscription.canceled_from or State.ACTIVE,
         version=subscription.version + 1,
-        term=subscription.term + 1,
-        origin="invoice",
-        product_id=offer.product_id,
-        cycle=offer.cycle,
-        price_id=offer.price_id,
-        period=period,
-        anchor_day=paid_on.day if period else None,
+        **changes,
     )
-    return activated, replace(offer, state="settled")
 
 
-def drop_booking(subscription: Subscription, offer: Offer) -> tuple[Subscription, Offer]:
-    """Everything as before the booking; a first booking stays in history only."""
-    _next_state(subscription.state, Trigger.DROP_BOOKING)
-    after = offer.previous_state or State.WITHDRAWN
-    return (
-        replace(subscription, state=after, version=subscription.version + 1),
-        replace(offer, state="dropped"),
-    )
+def due_at(subscription: Subscription, time_zone: str) -> datetime | None:
+    """When the subscription changes by itself: 00:00 of that day where the customer is."""
+    day = subscription.scheduled.effective_on if subscription.scheduled else subscription.ends_on
+    return start_of_day(day, time_zone) if day and subscription.live else None

@@ -9,15 +9,17 @@ from sqlalchemy import select
 from services.subscriptions import tables as t
 from shared.database import Tx, among, insert_rows
 from shared.events.billing import SettingsChanged
-from shared.events.customers import CustomerErased, CustomerState
+from shared.events.customers import CustomerErased, CustomerState, UserState
 
 __all__ = [
+    "delete_users",
     "erase_customers",
     "get_customers",
     "get_seller",
     "lock_customers",
     "save_customers",
     "save_seller",
+    "save_users",
 ]
 
 
@@ -83,6 +85,29 @@ async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
         ],
         on_conflict=_TAKE_OVER,
     )
+
+
+async def save_users(tx: Tx, states: Sequence[UserState]) -> None:
+    """Take over who counts as a seat; an older state than the copy is passed over."""
+    await insert_rows(
+        tx,
+        t.users,
+        [
+            {
+                "id": state.user_id,
+                "customer_id": state.customer_id,
+                "version": state.version,
+                "active": state.active,
+            }
+            for state in states
+        ],
+        on_conflict="ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
+        "active = excluded.active WHERE users.version <= excluded.version",
+    )
+
+
+async def delete_users(tx: Tx, ids: Iterable[UUID]) -> None:
+    await tx.run("DELETE FROM users WHERE id = ANY($1)", list(ids))
 
 
 async def get_seller(tx: Tx) -> SettingsChanged | None:

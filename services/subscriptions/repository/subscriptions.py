@@ -1,4 +1,4 @@
-"""Subscriptions, the offers that wait beside them, the period ledger."""
+"""Subscriptions and their history."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,34 +6,34 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.subscriptions import tables as t
-from services.subscriptions.domain.subscription import LIVE, Offer, State, Subscription
-from shared.database import Seen, Tx, among, insert_rows, only_seen, update_rows
+from services.subscriptions.domain.subscription import (
+    ScheduledChange,
+    State,
+    Subscription,
+    due_at,
+)
+from shared.database import Seen, Tx, insert_rows, only_seen, update_rows
 from shared.paging import fetch_page
 from shared.periods import Period
 
 __all__ = [
-    "add_offers",
-    "add_periods",
-    "add_subscriptions",
+    "add_history",
     "get_live_subscriptions",
-    "get_offers",
     "get_subscription",
     "get_subscriptions_of",
-    "link_invoices",
+    "list_history",
     "list_subscriptions",
-    "lock_offers",
-    "save_offers",
     "save_subscriptions",
+    "subscription_of",
 ]
 
 
-_STATES = {str(state): state for state in State}  # calling the enum is ten times slower
+_STATES: dict[str | None, State] = {str(state): state for state in State}  # enums are slow
 
 
-def _subscription(row: Any) -> Subscription:
+def subscription_of(row: Any) -> Subscription:
     return Subscription(
         id=row.id,
         customer_id=row.customer_id,
@@ -47,11 +47,17 @@ def _subscription(row: Any) -> Subscription:
         price_id=row.price_id,
         period=Period(row.period_start, row.period_end) if row.period_start else None,
         anchor_day=row.anchor_day,
+        invoice_id=row.invoice_id,
+        canceled_from=_STATES.get(row.canceled_from),
+        scheduled=ScheduledChange(row.scheduled_product_id, row.scheduled_cycle, row.scheduled_on)
+        if row.scheduled_on
+        else None,
+        remind_at=row.remind_at,
     )
 
 
-def _subscription_row(subscription: Subscription, now: datetime) -> dict[str, Any]:
-    period = subscription.period
+def _row(subscription: Subscription, time_zone: str, now: datetime) -> dict[str, Any]:
+    period, scheduled = subscription.period, subscription.scheduled
     return {
         "id": subscription.id,
         "product_id": subscription.product_id,
@@ -64,28 +70,49 @@ def _subscription_row(subscription: Subscription, now: datetime) -> dict[str, An
         "period_start": period.start if period else None,
         "period_end": period.end if period else None,
         "anchor_day": subscription.anchor_day,
+        "invoice_id": subscription.invoice_id,
+        "canceled_from": str(subscription.canceled_from) if subscription.canceled_from else None,
+        "scheduled_product_id": scheduled.product_id if scheduled else None,
+        "scheduled_cycle": scheduled.cycle if scheduled else None,
+        "scheduled_on": scheduled.effective_on if scheduled else None,
+        "due_at": due_at(subscription, time_zone),
+        "remind_at": subscription.remind_at,
         "updated_at": now,
     }
 
 
-async def add_subscriptions(tx: Tx, added: Iterable[Subscription], *, now: datetime) -> None:
-    await insert_rows(
-        tx,
-        t.subscriptions,
-        [
-            {
-                **_subscription_row(subscription, now),
-                "customer_id": subscription.customer_id,
-                "kind": subscription.kind,
-                "created_at": now,
-            }
-            for subscription in added
-        ],
+async def save_subscriptions(
+    tx: Tx, saved: Iterable[tuple[Subscription, str, bool]], *, now: datetime
+) -> None:
+    """Write subscriptions, each with the customer's time zone and whether it is new."""
+    saved = list(saved)
+    added = [
+        {
+            **_row(subscription, zone, now),
+            "customer_id": subscription.customer_id,
+            "kind": subscription.kind,
+            "created_at": now,
+        }
+        for subscription, zone, new in saved
+        if new
+    ]
+    await insert_rows(tx, t.subscriptions, added)
+    await update_rows(
+        tx, t.subscriptions, [_row(s, zone, now) for s, zone, new in saved if not new]
     )
 
 
-async def save_subscriptions(tx: Tx, changed: Iterable[Subscription], *, now: datetime) -> None:
-    await update_rows(tx, t.subscriptions, [_subscription_row(s, now) for s in changed])
+async def add_history(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    await insert_rows(tx, t.subscription_history, rows)
+
+
+async def list_history(
+    tx: Tx, subscription_id: UUID, *, after: str | None, limit: int
+) -> tuple[Sequence[Any], str | None]:
+    """A page, newest first, and the cursor to the next one."""
+    h = t.subscription_history
+    query = select(h).where(h.c.subscription_id == subscription_id)
+    return await fetch_page(tx, query, (h.c.id,), after, limit)
 
 
 async def get_subscription(
@@ -96,7 +123,7 @@ async def get_subscription(
         "WHERE id = $1 AND ($2::uuid[] IS NULL OR customer_id = ANY($2))"
     )
     found = await tx.fetch(query, subscription_id, seen)
-    return _subscription(found[0]) if found else None
+    return subscription_of(found[0]) if found else None
 
 
 async def list_subscriptions(
@@ -108,24 +135,23 @@ async def list_subscriptions(
     if customer_id:
         query = query.where(t.subscriptions.c.customer_id == customer_id)
     rows, following = await fetch_page(tx, query, columns, after, limit)
-    return [_subscription(row) for row in rows], following
+    return [subscription_of(row) for row in rows], following
 
 
-async def get_subscriptions_of(tx: Tx, customer_ids: Iterable[UUID]) -> list[Subscription]:
+_NEWEST = (
+    "SELECT DISTINCT ON (s.customer_id, s.product_id) s.* FROM subscriptions s "
+    "LEFT JOIN offers o ON o.subscription_id = s.id AND o.state = 'open' "
+    "WHERE s.customer_id = ANY($1) "
+    "ORDER BY s.customer_id, s.product_id, (s.state IN ('expired', 'withdrawn')), "
+    "(o.request_id IS NULL), s.created_at DESC"
+)
+
+
+async def get_subscriptions_of(
+    tx: Tx, customer_ids: Iterable[UUID]
+) -> dict[UUID, list[Subscription]]:
     """Of each product the newest subscription, live or not."""
-    s = t.subscriptions
-    query = (
-        select(s)
-        .ext(distinct_on(s.c.customer_id, s.c.product_id))
-        .where(among(s.c.customer_id, customer_ids))
-        .order_by(
-            s.c.customer_id,
-            s.c.product_id,
-            s.c.state.in_([str(state) for state in LIVE]).desc(),
-            s.c.created_at.desc(),
-        )
-    )
-    return [_subscription(row) for row in await tx.execute(query)]
+    return _by_customer(await tx.fetch(_NEWEST, list(customer_ids)))
 
 
 async def get_live_subscriptions(
@@ -135,107 +161,11 @@ async def get_live_subscriptions(
         "SELECT * FROM subscriptions "
         "WHERE customer_id = ANY($1) AND state NOT IN ('expired', 'withdrawn')"
     )
+    return _by_customer(await tx.fetch(query, list(customer_ids)))
+
+
+def _by_customer(rows: Iterable[Any]) -> dict[UUID, list[Subscription]]:
     found: dict[UUID, list[Subscription]] = {}
-    for row in await tx.fetch(query, list(customer_ids)):
-        found.setdefault(row.customer_id, []).append(_subscription(row))
+    for row in rows:
+        found.setdefault(row.customer_id, []).append(subscription_of(row))
     return found
-
-
-async def lock_offers(
-    tx: Tx, keys: Iterable[tuple[UUID, UUID]]
-) -> list[tuple[Offer, Subscription, str]]:
-    """The open offers by (request, subscription), with what they would change and the time zone."""
-    keys = list(keys)
-    wanted = (
-        "SELECT s.*, o.request_id, o.subscription_id, o.product_id AS offered_product_id, "
-        "o.cycle AS offered_cycle, o.price_id AS offered_price_id, o.state AS offer_state, "
-        "o.previous_state, o.invoice_id, c.time_zone "
-        "FROM unnest($1::uuid[], $2::uuid[]) "
-        "AS k (request_id, subscription_id) "
-        "JOIN offers o ON o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
-        "JOIN subscriptions s ON s.id = o.subscription_id "
-        "JOIN customers c ON c.id = o.customer_id "
-        "WHERE o.state = 'open' ORDER BY s.id FOR UPDATE OF o, s"
-    )
-    rows = await tx.fetch(wanted, [key[0] for key in keys], [key[1] for key in keys])
-    return [
-        (
-            Offer(
-                request_id=row.request_id,
-                subscription_id=row.subscription_id,
-                customer_id=row.customer_id,
-                product_id=row.offered_product_id,
-                cycle=row.offered_cycle,
-                price_id=row.offered_price_id,
-                state=row.offer_state,
-                previous_state=State(row.previous_state) if row.previous_state else None,
-                invoice_id=row.invoice_id,
-            ),
-            _subscription(row),
-            row.time_zone,
-        )
-        for row in rows
-    ]
-
-
-async def add_offers(tx: Tx, offers: Iterable[Offer], *, now: datetime) -> None:
-    await insert_rows(
-        tx,
-        t.offers,
-        [
-            {
-                "request_id": offer.request_id,
-                "subscription_id": offer.subscription_id,
-                "customer_id": offer.customer_id,
-                "product_id": offer.product_id,
-                "cycle": offer.cycle,
-                "price_id": offer.price_id,
-                "state": offer.state,
-                "previous_state": str(offer.previous_state) if offer.previous_state else None,
-                "created_at": now,
-            }
-            for offer in offers
-        ],
-    )
-
-
-async def save_offers(tx: Tx, offers: Iterable[Offer]) -> None:
-    await update_rows(
-        tx,
-        t.offers,
-        [
-            {
-                "request_id": offer.request_id,
-                "subscription_id": offer.subscription_id,
-                "state": offer.state,
-                "invoice_id": offer.invoice_id,
-            }
-            for offer in offers
-        ],
-        key=("request_id", "subscription_id"),
-    )
-
-
-async def link_invoices(tx: Tx, links: Sequence[tuple[UUID, UUID, UUID]]) -> None:
-    """Note which invoice an offer waits for: (request, subscription, invoice)."""
-    await update_rows(
-        tx,
-        t.offers,
-        [
-            {"request_id": request, "subscription_id": subscription, "invoice_id": invoice}
-            for request, subscription, invoice in links
-        ],
-        key=("request_id", "subscription_id"),
-    )
-
-
-async def get_offers(tx: Tx, subscription_ids: Iterable[UUID]) -> dict[UUID, Any]:
-    """The open offer of each subscription that has one."""
-    query = select(t.offers).where(
-        among(t.offers.c.subscription_id, subscription_ids), t.offers.c.state == "open"
-    )
-    return {row.subscription_id: row for row in await tx.execute(query)}
-
-
-async def add_periods(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    await insert_rows(tx, t.periods, rows)

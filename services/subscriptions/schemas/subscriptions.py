@@ -1,11 +1,20 @@
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from services.subscriptions.domain.catalogue import Cycle, Kind
 
-__all__ = ["EntitledOut", "EntitlementsOut", "PeriodOut", "SubscriptionOut", "SubscriptionsOut"]
+__all__ = [
+    "EntitledOut",
+    "EntitlementsOut",
+    "HistoryEntryOut",
+    "HistoryOut",
+    "PeriodOut",
+    "SubscriptionOut",
+    "SubscriptionsOut",
+]
 
 
 class PeriodOut(BaseModel):
@@ -32,6 +41,25 @@ class SubscriptionsOut(BaseModel):
     """`next` goes into `after` for the following page; null on the last one."""
 
     items: list[SubscriptionOut]
+    next: str | None
+
+
+class HistoryEntryOut(BaseModel):
+    """Who did what, when and why. `actor`: a caller, or `billing`, `customers`, `clock`."""
+
+    version: int
+    at: datetime
+    actor: str
+    reason: str
+    event: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+class HistoryOut(BaseModel):
+    """Newest first. `next` goes into `after` for the following page; null on the last one."""
+
+    items: list[HistoryEntryOut]
     next: str | None
 
 

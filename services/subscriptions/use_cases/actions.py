@@ -1,4 +1,4 @@
-"""Doing what a customer's cards offer."""
+"""Doing what a customer's cards offer, or only saying what would come of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,58 +8,86 @@ from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
-from services.subscriptions.domain.cards import Action, ActionName, Card
-from services.subscriptions.domain.catalogue import Cycle, Kind, Price
-from services.subscriptions.domain.subscription import Offer, Subscription, activate_free, book
-from services.subscriptions.domain.texts import line_description, line_title
-from services.subscriptions.use_cases.entitlements import refresh_entitlements
-from services.subscriptions.use_cases.options import customer_cards, preview_total
-from shared.audit import Act, record
+from services.subscriptions.domain.book import Policy
+from services.subscriptions.domain.catalogue import Kind
+from services.subscriptions.domain.decisions import Asked, Chosen, take
+from services.subscriptions.domain.draft import Draft
+from services.subscriptions.domain.pricing import price_lines
+from services.subscriptions.domain.subscription import Subscription
+from services.subscriptions.use_cases.saving import facts, save
+from shared.audit import Act
 from shared.clock import NewId
 from shared.database import Tx
-from shared.errors import Conflict, InputInvalid, NotFound
+from shared.errors import Conflict, NotFound
 from shared.events import Event
-from shared.events.subscriptions import (
-    InvoiceRequested,
-    Product,
-    RequestedLine,
-    SubscriptionActivated,
-    SubscriptionBooked,
-)
+from shared.events.subscriptions import RequestedLine
 from shared.money import Money
 
-__all__ = [
-    "ActionItem",
-    "ActionResult",
-    "take_actions",
-]
+__all__ = ["ActionResult", "AmountChanged", "ResultLine", "take_actions"]
+
+# What the notifier mails when it hears of it.
+_MAILS = {
+    "credit.requested": "credit_note",
+    "invoice.requested": "invoice",
+    "subscription.activated": "activated",
+    "subscription.cancellation_scheduled": "canceled",
+    "subscription.changed": "changed",
+    "subscription.trial_started": "trial_started",
+    "subscription.withdrawn": "ended",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class ActionItem:
-    """One action on one product, as an operator asks for it."""
-
-    product_id: UUID
-    action: ActionName
-    cycle: Cycle | None = None
+class ResultLine:
+    line: RequestedLine
+    vat_percent: Decimal
+    total: Money
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """`request_id` and `amount` are absent when nothing is to be paid."""
+    """What came, or would come, of it.
+
+    Attributes:
+        amount: the invoice total; absent where nothing is priced.
+        credit: unused value that is credited, by lines or into the balance, including VAT.
+        forfeited: unused value that nobody gets back, including VAT.
+    """
 
     subscriptions: tuple[Subscription, ...]
     request_id: UUID | None
     amount: Money | None
+    credit: Money | None
+    forfeited: Money | None
+    lines: tuple[ResultLine, ...]
+    events: tuple[str, ...]
+    mails: tuple[str, ...]
+    modules_that_stay: tuple[str, ...]
+
+
+class AmountChanged(Conflict):
+    """`result`: what would come of it now."""
+
+    def __init__(self, result: ActionResult) -> None:
+        amount = result.amount
+        detail = (
+            f"The amount is {amount.currency} {amount.amount} now." if amount else "It is free."
+        )
+        super().__init__("amount_changed", detail, amount=amount.to_dict() if amount else None)
+        self.result = result
 
 
 async def take_actions(
     tx: Tx,
     customer_id: UUID,
     kind: Kind,
-    items: Sequence[ActionItem],
+    asked: Sequence[Asked],
     *,
     expected_total: Money | None,
+    customer_version: int | None,
+    reason: str,
+    dry_run: bool,
+    policy: Policy,
     actor: str,
     now: datetime,
     new_id: NewId,
@@ -68,188 +96,84 @@ async def take_actions(
 
     Raises:
         NotFound: no such customer or product.
-        Conflict: an action is not offered, or the amount is not the expected one.
+        Conflict: an action is not offered, the copy of the customer is too old, or
+            (`AmountChanged`) the amount is not the expected one.
+        InputInvalid: a date breaks a rule.
     """
-    customer = (await repository.lock_customers(tx, [customer_id])).get(customer_id)
-    if customer is None:
+    find = repository.get_customers if dry_run else repository.lock_customers
+    customers = await find(tx, [customer_id])
+    if customer_id not in customers:
         raise NotFound("customer", customer_id)
-    chosen = _choose(await customer_cards(tx, customer, kind), kind, items)
-    free = [card for card, action in chosen if action.name == "activate_free"]
-    to_pay = [(card, action.price) for card, action in chosen if action.price]
-
-    activated = [_activate(card, customer_id, new_id) for card in free]
-    result = ActionResult(tuple(s for s, _ in activated), None, None)
-    await _save(tx, activated, now=now)
-    events: list[Event] = [
-        _activated(subscription, card)
-        for (subscription, _), card in zip(activated, free, strict=True)
-    ]
-    if to_pay:
-        booked, booking_events, total = await _book(
-            tx, customer, to_pay, expected_total=expected_total, now=now, new_id=new_id
-        )
-        events += booking_events
-        result = ActionResult(
-            (*result.subscriptions, *(s for s, _ in booked)), booked[0][1].request_id, total
-        )
-    acts = [_act(card, action, customer_id, result) for card, action in chosen]
-    await record(tx, actor, acts, events, now=now, new_id=new_id)
-    if free:
-        await refresh_entitlements(tx, [customer_id], now=now, new_id=new_id)
+    if customer_version and customers[customer_id].version < customer_version:
+        raise Conflict("retry", "The customer has just been changed; try again in a moment.")
+    book = (await repository.get_books(tx, customers, policy=policy))[customer_id]
+    draft = Draft(book, now=now, new_id=new_id)
+    chosen = take(draft, kind, asked, reason)
+    result = _result(draft, chosen)
+    none = Money.zero(book.customer.currency)
+    if expected_total is not None and expected_total != (result.amount or none):
+        raise AmountChanged(result)
+    if not dry_run:
+        acts = [_act(item, draft, result) for item in chosen]
+        await save(tx, [draft], actor=actor, reason=reason, acts=acts, now=now, new_id=new_id)
     return result
 
 
-def _act(card: Card, action: Action, customer_id: UUID, result: ActionResult) -> Act:
-    (after,) = (s for s in result.subscriptions if s.product_id == card.offering.id)
-    own = card.subscription
+def _result(draft: Draft, chosen: Sequence[Chosen]) -> ActionResult:
+    lines = [line for charge in draft.charges for line in charge.lines]
+    quoted = price_lines(lines, draft.book, draft.now) if lines else None
+    currency = draft.book.customer.currency
+    told: Sequence[Event] = draft.events()
+    touched = list(dict.fromkeys(step.after.id for step in draft.steps))
+    kinds = tuple(event.TYPE for event in told)
+    return ActionResult(
+        subscriptions=tuple(draft.subscriptions[id_] for id_ in touched),
+        request_id=draft.requests[0].request_id if draft.requests else None,
+        amount=Money(quoted.totals.total_minor, currency) if quoted else None,
+        credit=draft.credit if draft.credit.minor else None,
+        forfeited=draft.forfeited,
+        lines=tuple(
+            ResultLine(line, percent, Money(total, currency))
+            for line, percent, total in zip(
+                lines, quoted.vat_percents, quoted.totals.line_totals_minor, strict=True
+            )
+        )
+        if quoted
+        else (),
+        events=kinds,
+        mails=tuple(dict.fromkeys(_MAILS[kind] for kind in kinds if kind in _MAILS)),
+        modules_that_stay=_modules_that_stay(draft, chosen),
+    )
+
+
+def _modules_that_stay(draft: Draft, chosen: Sequence[Chosen]) -> tuple[str, ...]:
+    """Modules live on when the plan ends; whoever ends it should know."""
+    ends = any(
+        card.offering.kind == "plan" and action.name in {"cancel", "withdraw"}
+        for card, action, _ in chosen
+    )
+    names = [draft.book.offering(m.product_id).name for m in draft.live_modules()]
+    return tuple(sorted(names)) if ends else ()
+
+
+def _act(chosen: Chosen, draft: Draft, result: ActionResult) -> Act:
+    card, action, _ = chosen
+    before = card.target
+    after = (
+        draft.subscriptions[before.id]
+        if before
+        else next(s for s in result.subscriptions if s.product_id == card.offering.id)
+    )
+    told: dict[str, Any] = {**facts(after), "product": card.offering.name}
+    if action.cycle:
+        told["asked_cycle"] = action.cycle
+    if result.request_id:
+        told["request_id"] = str(result.request_id)
     return Act(
         f"subscription.{action.name}",
         "subscription",
         after.id,
-        customer_id,
-        before={"state": str(own.state)} if own else None,
-        after={
-            "state": str(after.state),
-            "product": card.offering.name,
-            "cycle": action.cycle,
-            "request_id": str(result.request_id) if action.price else None,
-        },
-    )
-
-
-def _choose(
-    found: Sequence[Card], kind: Kind, items: Sequence[ActionItem]
-) -> list[tuple[Card, Action]]:
-    by_product = {card.offering.id: card for card in found}
-    if len({item.product_id for item in items}) < len(items):
-        raise InputInvalid("actions", f"must name each {kind} once")
-    chosen = []
-    for item in items:
-        card = by_product.get(item.product_id)
-        if card is None:
-            raise NotFound(kind, item.product_id)
-        action = card.find(item.action, item.cycle)
-        if action is None:
-            offered = ", ".join(f"{a.name} {a.cycle or ''}".strip() for a in card.actions)
-            raise Conflict(
-                "action_not_offered",
-                f"{card.offering.name}: {card.reason or f'only {offered} is possible.'}",
-            )
-        chosen.append((card, action))
-    return chosen
-
-
-async def _book(
-    tx: Tx,
-    customer: Any,
-    to_pay: Sequence[tuple[Card, Price]],
-    *,
-    expected_total: Money | None,
-    now: datetime,
-    new_id: NewId,
-) -> tuple[list[tuple[Subscription, Offer]], list[Event], Money]:
-    """One offer per product, one request for an invoice over all of them."""
-    seller = await repository.get_seller(tx)
-    total = preview_total([price for _, price in to_pay], customer, seller, now)
-    if expected_total is not None and expected_total != total:
-        raise Conflict(
-            "amount_changed",
-            f"The amount is {total.currency} {total.amount} now.",
-            amount=total.to_dict(),
-        )
-    request_id = new_id()
-    booked = []
-    for card, price in to_pay:
-        subscription, offer = book(
-            card.subscription,
-            subscription_id=new_id(),
-            request_id=request_id,
-            customer_id=customer.id,
-            kind=card.offering.kind,
-            product_id=card.offering.id,
-            cycle=price.cycle,
-            price_id=price.id,
-        )
-        booked.append((subscription, offer))
-    await _save(
-        tx,
-        [(s, c.subscription is None) for (s, _), (c, _) in zip(booked, to_pay, strict=True)],
-        now=now,
-    )
-    await repository.add_offers(tx, [offer for _, offer in booked], now=now)
-    titles = [_title(card, customer.language) for card, _ in to_pay]
-    request = InvoiceRequested(
-        customer_id=customer.id,
-        request_id=request_id,
-        reason="booking",
-        title=" + ".join(titles),
-        currency=customer.currency,
-        lines=tuple(
-            _requested_line(subscription.id, title, price, customer.language)
-            for (subscription, _), title, (_, price) in zip(booked, titles, to_pay, strict=True)
-        ),
-        expected_total=total,
-    )
-    events: list[Event] = [
-        SubscriptionBooked(
-            customer_id=customer.id,
-            subscription_id=subscription.id,
-            version=subscription.version,
-            product=_product(card),
-            request_id=request_id,
-            cycle=price.cycle,
-        )
-        for (subscription, _), (card, price) in zip(booked, to_pay, strict=True)
-    ]
-    return booked, [*events, request], total
-
-
-def _activate(card: Card, customer_id: UUID, new_id: NewId) -> tuple[Subscription, bool]:
-    subscription = activate_free(
-        card.subscription,
-        subscription_id=new_id(),
-        customer_id=customer_id,
-        kind=card.offering.kind,
-        product_id=card.offering.id,
-        gift=not card.offering.is_free,
-    )
-    return subscription, card.subscription is None
-
-
-async def _save(tx: Tx, changes: Sequence[tuple[Subscription, bool]], *, now: datetime) -> None:
-    """Write subscriptions, each with whether it is new."""
-    await repository.add_subscriptions(tx, [s for s, new in changes if new], now=now)
-    await repository.save_subscriptions(tx, [s for s, new in changes if not new], now=now)
-
-
-def _title(card: Card, language: str) -> str:
-    return line_title(card.offering.kind, card.offering.name_in(language), language)
-
-
-def _requested_line(
-    subscription_id: UUID, title: str, price: Price, language: str
-) -> RequestedLine:
-    return RequestedLine(
-        subscription_id=subscription_id,
-        title=title,
-        description=line_description(price.cycle, language),
-        unit_price=price.unit_price or Decimal(0),
-        basis=price.basis,
-        vat_category=price.vat_category,
-        cycle=price.cycle,
-    )
-
-
-def _product(card: Card) -> Product:
-    return Product(kind=card.offering.kind, id=card.offering.id, name=card.offering.name)
-
-
-def _activated(subscription: Subscription, card: Card) -> SubscriptionActivated:
-    return SubscriptionActivated(
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        version=subscription.version,
-        product=_product(card),
-        term=subscription.term,
-        origin="free" if subscription.origin == "free" else "gift",
+        draft.book.customer.id,
+        before=facts(before) if before else None,
+        after=told,
     )

@@ -1,123 +1,120 @@
 """What a customer's cards offer, each action with the amount to pay."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from datetime import date, datetime
 from uuid import UUID
 
 from services.subscriptions import repository
+from services.subscriptions.domain.book import Book, Policy
 from services.subscriptions.domain.cards import Action, Card, cards
 from services.subscriptions.domain.catalogue import Kind, Price
+from services.subscriptions.domain.ledger import Offer, gross
+from services.subscriptions.domain.matrix import CHARGED
+from services.subscriptions.domain.pricing import charge, charge_of
+from services.subscriptions.domain.subscription import ScheduledChange
 from shared.database import Tx
 from shared.errors import Conflict, NotFound
-from shared.events.billing import SettingsChanged
-from shared.invoicing import InvoicingError
 from shared.money import Money
 from shared.periods import local_date
-from shared.quotes import Buyer, Seller, quote
 
-__all__ = ["PricedAction", "PricedCard", "customer_cards", "list_options", "preview_total"]
+__all__ = ["PricedAction", "PricedCard", "list_options", "price_action"]
 
 
 @dataclass(frozen=True, slots=True)
 class PricedAction:
+    """`amount`: the invoice total; `credit`: unused value that is credited, including VAT."""
+
     action: Action
-    amount: Money | None
+    amount: Money | None = None
+    credit: Money | None = None
+    effective_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PricedCard:
+    """`offer` and `scheduled` wait beside the card's own subscription, or are for its product."""
+
     card: Card
     actions: tuple[PricedAction, ...]
     reason: str | None
-    offer: Any
+    offer: Offer | None
+    scheduled: ScheduledChange | None
+    book: Book
 
 
-async def list_options(tx: Tx, customer_id: UUID, kind: Kind, *, now: datetime) -> list[PricedCard]:
+async def list_options(
+    tx: Tx, customer_id: UUID, kind: Kind, *, policy: Policy, now: datetime
+) -> list[PricedCard]:
     """The cards of all plans or modules, each action with the amount to pay.
 
     Raises:
         NotFound: there is no such customer, or it has not arrived here yet.
     """
-    customer = (await repository.get_customers(tx, [customer_id])).get(customer_id)
-    if customer is None:
+    customers = await repository.get_customers(tx, [customer_id])
+    if customer_id not in customers:
         raise NotFound("customer", customer_id)
-    seller = await repository.get_seller(tx)
-    found = await customer_cards(tx, customer, kind)
-    offers = await repository.get_offers(tx, [c.subscription.id for c in found if c.subscription])
-    return [
-        _priced(
-            card,
-            offers.get(card.subscription.id) if card.subscription else None,
-            customer,
-            seller,
-            now,
-        )
-        for card in found
-    ]
+    book = (await repository.get_books(tx, customers, policy=policy))[customer_id]
+    return [_priced(card, book, now) for card in cards(kind, book)]
 
 
-def _priced(
-    card: Card, offer: Any, customer: Any, seller: SettingsChanged | None, now: datetime
-) -> PricedCard:
+def _priced(card: Card, book: Book, now: datetime) -> PricedCard:
     """The card with amounts; what cannot be invoiced now is not offered, and it says why."""
     actions, reason = [], card.reason
     for action in card.actions:
-        if action.price is None:
-            actions.append(PricedAction(action, None))
-            continue
         try:
-            amount = preview_total([action.price], customer, seller, now)
+            actions.append(price_action(card, action, book, now))
         except Conflict as refusal:
             reason = refusal.detail
-        else:
-            actions.append(PricedAction(action, amount))
-    return PricedCard(card, tuple(actions), reason, offer)
+    own, target = card.own, card.target
+    offer = book.offers.get(target.id) if target else None
+    if offer and own is not target and offer.product_id != card.offering.id:
+        offer = None
+    scheduled = target.scheduled if target else None
+    if scheduled and own is not target and scheduled.product_id != card.offering.id:
+        scheduled = None
+    return PricedCard(card, tuple(actions), reason, offer, scheduled, book)
 
 
-async def customer_cards(tx: Tx, customer: Any, kind: Kind) -> list[Card]:
-    """The cards of a customer as they are now, without amounts."""
-    catalogue = await repository.get_catalogue(tx)
-    subscriptions = await repository.get_subscriptions_of(tx, [customer.id])
-    return cards(
-        kind,
-        catalogue,
-        subscriptions,
-        currency=customer.currency,
-        can_book=customer.status == "active",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _PricedItem:
-    unit_price: Decimal
-    basis: Any
-    vat_category: str
-    quantity: Decimal = Decimal(1)
-    discount_percent: Decimal = Decimal(0)
-    vat_percent: Decimal | None = None
-
-
-def preview_total(
-    prices: Iterable[Price], customer: Any, seller: SettingsChanged | None, now: datetime
-) -> Money:
-    """What an invoice over these prices would come to today, VAT included.
+def price_action(card: Card, action: Action, book: Book, now: datetime) -> PricedAction:
+    """What an action comes to.
 
     Raises:
-        Conflict: no invoice can be made of them, for lack of settings or of a VAT rate.
+        Conflict: no invoice can be made, for lack of settings or of a VAT rate.
     """
-    if seller is None:
-        raise Conflict("settings_missing", "The seller's settings have not been saved yet.")
-    try:
-        priced = quote(
-            [_PricedItem(p.unit_price or Decimal(0), p.basis, p.vat_category) for p in prices],
-            customer.currency,
-            seller=Seller.of(seller),
-            buyer=Buyer(customer.country, customer.is_company, customer.vat_id),
-            on=local_date(now, seller.time_zone),
-        )
-    except InvoicingError as error:
-        raise Conflict("not_invoiceable", f"No invoice can be made: {error}.") from error
-    return Money(priced.totals.total_minor, customer.currency)
+    target, today = card.target, local_date(now, book.customer.time_zone)
+    if action.name in CHARGED and action.price:
+        return _charged(card, action, action.price, book, now)
+    if action.name == "change_at_period_end" and target:
+        amount = None
+        if action.price:
+            amount = charge(
+                book, card.offering, action.price, subscription_id=target.id, now=now
+            ).amount
+        return PricedAction(action, amount, effective_on=book.last_end(target))
+    if action.name == "cancel" and target:
+        return PricedAction(action, effective_on=book.last_end(target))
+    if action.name == "activate_free" and target:
+        return PricedAction(action, credit=_some(gross(book.unused(target, today), _cur(book))))
+    return PricedAction(action)
+
+
+def _charged(card: Card, action: Action, price: Price, book: Book, now: datetime) -> PricedAction:
+    subscription_id = card.target.id if card.target else card.offering.id
+    charged = charge_of(
+        book,
+        card.offering,
+        price,
+        subscription_id=subscription_id,
+        replaces=card.target,
+        now=now,
+    )
+    credit = gross((*charged.used, *charged.rest), _cur(book))
+    return PricedAction(action, charged.amount, _some(credit))
+
+
+def _cur(book: Book) -> str:
+    return book.customer.currency
+
+
+def _some(amount: Money) -> Money | None:
+    return amount if amount.minor else None

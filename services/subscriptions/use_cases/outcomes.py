@@ -1,178 +1,165 @@
-"""What becomes of a booking when its invoice is opened, paid, voided or rejected.
+"""What becomes of bookings and changes when billing tells of their invoices.
 
-All of it happens in batches of events, whose customers the batch has locked.
+All of it happens in batches of events, at most one per customer, whose customers the batch has
+locked. What is decided about each is pure (`domain/decisions/outcomes.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.subscriptions import repository
+from services.subscriptions.domain.book import Book
 from services.subscriptions.domain.catalogue import Catalogue
-from services.subscriptions.domain.subscription import (
-    Offer,
-    Subscription,
-    activate_paid,
-    drop_booking,
-)
-from services.subscriptions.use_cases.entitlements import refresh_entitlements
+from services.subscriptions.domain.decisions import outcomes
+from services.subscriptions.domain.decisions.outcomes import Found, Key, keys
+from services.subscriptions.domain.draft import Draft
+from services.subscriptions.domain.ledger import Offer
+from services.subscriptions.use_cases.saving import save
 from shared.clock import NewId
 from shared.database import Tx
 from shared.events.billing import (
-    InvoicedLine,
+    InvoiceCredited,
     InvoiceOpened,
     InvoicePaid,
+    InvoicePaymentReversed,
     InvoiceRejected,
     InvoiceVoided,
 )
-from shared.events.subscriptions import (
-    EventPeriod,
-    Product,
-    SubscriptionActivated,
-    SubscriptionBookingDropped,
-)
-from shared.messaging.outbox import publish
-from shared.periods import local_date
 
 __all__ = [
     "activate_paid_bookings",
     "drop_rejected_bookings",
     "drop_voided_bookings",
     "link_opened_invoices",
+    "note_credited_invoices",
+    "suspend_reversed_payments",
 ]
 
-
-def _keys(lines: Iterable[InvoicedLine]) -> Iterable[tuple[UUID, UUID]]:
-    """(request, subscription) of the lines that a subscription asked for."""
-    for line in lines:
-        if line.request_id and line.subscription_id:
-            yield line.request_id, line.subscription_id
+ACTOR = "billing"
 
 
-async def link_opened_invoices(tx: Tx, opened: Sequence[InvoiceOpened]) -> None:
-    await repository.link_invoices(
-        tx, [(*key, event.invoice_id) for event in opened for key in _keys(event.lines)]
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Who acts when, for all events of a batch."""
+
+    tx: Tx
+    now: datetime
+    new_id: NewId
+
+    async def decide(
+        self,
+        events: Sequence[Any],
+        books: Mapping[UUID, Book],
+        found: Found,
+        decision: Callable[[Draft, Any, Found], None],
+    ) -> None:
+        drafts = []
+        for event in events:
+            book = books.get(event.customer_id)
+            if book:
+                draft = Draft(book, now=self.now, new_id=self.new_id)
+                decision(draft, event, found)
+                drafts.append(draft)
+        await save(self.tx, drafts, actor=ACTOR, now=self.now, new_id=self.new_id)
+
+    async def decide_fully(
+        self,
+        events: Sequence[Any],
+        wanted: Iterable[Key],
+        decision: Callable[[Draft, Any, Found], None],
+    ) -> None:
+        """Decide with all that is known of the customers: for what does not happen all day."""
+        found = Found(*await repository.find_by_lines(self.tx, wanted))
+        if not (found.offers or found.periods):
+            return
+        customers = await repository.get_customers(self.tx, [e.customer_id for e in events])
+        books = await repository.get_books(self.tx, customers, priced=False)
+        await self.decide(events, books, found, decision)
+
+
+async def link_opened_invoices(
+    tx: Tx, opened: Sequence[InvoiceOpened], *, now: datetime, new_id: NewId
+) -> None:
+    """Note which invoice is waited for and until when; drop what its predecessor had and it not."""
+    links = [
+        (*key, event.invoice_id, event.due_date) for event in opened for key in keys(event.lines)
+    ]
+    missing = await repository.link_invoices(
+        tx, links, {event.invoice_id: event.customer_id for event in opened}
     )
+    if not missing:
+        return
+    customers = await repository.get_customers(tx, {offer.customer_id for offer in missing})
+    books = await repository.get_books(tx, customers, priced=False)
+    drafts = []
+    for customer_id, book in books.items():
+        draft = Draft(book, now=now, new_id=new_id)
+        outcomes.drop_missing(draft, [o for o in missing if o.customer_id == customer_id])
+        drafts.append(draft)
+    await save(tx, drafts, actor=ACTOR, now=now, new_id=new_id)
 
 
 async def activate_paid_bookings(
     tx: Tx, paid: Sequence[InvoicePaid], *, now: datetime, new_id: NewId
 ) -> None:
     """Activate what was waiting for these invoices; what no longer waits stays as it is."""
-    by_key = {key: event for event in paid for key in _keys(event.lines)}
-    waiting = await repository.lock_offers(tx, by_key)
-    if not waiting:
+    wanted = {key for event in paid for key in keys(event.lines)}
+    found = Found(*await repository.find_by_lines(tx, wanted))
+    if not (found.offers or found.periods):
         return
     catalogue = await repository.get_catalogue(tx, with_prices=False)
-    decided: list[tuple[Subscription, Offer, InvoicePaid]] = []
-    for offer, subscription, time_zone in waiting:
-        event = by_key[offer.request_id, offer.subscription_id]
-        paid_on = local_date(event.paid_at, time_zone)
-        decided.append((*activate_paid(subscription, offer, paid_on=paid_on), event))
-    await repository.save_subscriptions(tx, [s for s, _, _ in decided], now=now)
-    await repository.save_offers(tx, [offer for _, offer, _ in decided])
-    await repository.add_periods(
-        tx,
-        [
-            {
-                "subscription_id": subscription.id,
-                "term": subscription.term,
-                "period_start": subscription.period.start,
-                "period_end": subscription.period.end,
-                "outcome": "billed",
-                "invoice_id": event.invoice_id,
-            }
-            for subscription, _, event in decided
-            if subscription.period
-        ],
-    )
-    await publish(
-        tx,
-        [_paid_activation(s, offer, event, catalogue) for s, offer, event in decided],
-        now=now,
-        new_id=new_id,
-    )
-    await refresh_entitlements(
-        tx, {s.customer_id for s, _, _ in decided}, now=now, new_id=new_id, catalogue=catalogue
+    ids = {event.customer_id for event in paid}
+    books = await repository.get_slim_books(tx, ids, found.offers.values(), catalogue)
+    if more := [id_ for id_, book in books.items() if _needs_all(book, found.offers.values())]:
+        customers = await repository.get_customers(tx, more)
+        books |= await repository.get_books(tx, customers, priced=False)
+    await _Batch(tx, now, new_id).decide(paid, books, found, outcomes.invoice_paid)
+
+
+def _needs_all(book: Book, offers: Iterable[Offer]) -> bool:
+    """Whether a plan begins that takes in modules, whose unused value counts."""
+    modules = {s.product_id for s in book.subscriptions if s.kind == "module" and s.live}
+    return any(
+        not modules.isdisjoint(_included(offer.product_id, book.catalogue))
+        for offer in offers
+        if offer.customer_id == book.customer.id and offer.state == "open"
     )
 
 
-def _paid_activation(
-    subscription: Subscription, offer: Offer, event: InvoicePaid, catalogue: Catalogue
-) -> SubscriptionActivated:
-    period = subscription.period
-    return SubscriptionActivated(
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        version=subscription.version,
-        product=_named(subscription, catalogue),
-        term=subscription.term,
-        origin="invoice",
-        cycle=subscription.cycle,
-        period=EventPeriod(start=period.start, end=period.end) if period else None,
-        request_id=offer.request_id,
-        invoice_id=event.invoice_id,
-        settlement=event.settlement,
-    )
-
-
-def _named(subscription: Subscription, catalogue: Catalogue) -> Product:
-    name = catalogue.offerings[subscription.product_id].name
-    return Product(kind=subscription.kind, id=subscription.product_id, name=name)
+def _included(product_id: UUID, catalogue: Catalogue) -> tuple[UUID, ...]:
+    return catalogue.offerings[product_id].included_modules
 
 
 async def drop_voided_bookings(
     tx: Tx, voided: Sequence[InvoiceVoided], *, now: datetime, new_id: NewId
 ) -> None:
-    """Release bookings whose invoice is gone; one that was replaced lives on in the new one."""
-    reasons = {
-        key: "invoice_voided"
-        for event in voided
-        if event.replaced_by is None
-        for key in _keys(event.lines)
-    }
-    await _drop(tx, reasons, now=now, new_id=new_id)
+    """Release what waited for an invoice that is gone; replaced, it waits for the next one."""
+    wanted = {key for event in voided for key in keys(event.lines)}
+    await _Batch(tx, now, new_id).decide_fully(voided, wanted, outcomes.invoice_voided)
 
 
 async def drop_rejected_bookings(
     tx: Tx, rejected: Sequence[InvoiceRejected], *, now: datetime, new_id: NewId
 ) -> None:
-    reasons = {
-        (event.request_id, subscription_id): event.reason
-        for event in rejected
-        for subscription_id in event.subscription_ids
-    }
-    await _drop(tx, reasons, now=now, new_id=new_id)
+    """Release what there will be no invoice for."""
+    wanted = {(event.request_id, s) for event in rejected for s in event.subscription_ids}
+    await _Batch(tx, now, new_id).decide_fully(rejected, wanted, outcomes.invoice_rejected)
 
 
-async def _drop(
-    tx: Tx,
-    reasons: dict[tuple[UUID, UUID], Any],
-    *,
-    now: datetime,
-    new_id: NewId,
+async def note_credited_invoices(
+    tx: Tx, credited: Sequence[InvoiceCredited], *, now: datetime, new_id: NewId
 ) -> None:
-    waiting = await repository.lock_offers(tx, reasons)
-    if not waiting:
-        return
-    catalogue = await repository.get_catalogue(tx, with_prices=False)
-    decided = [drop_booking(subscription, offer) for offer, subscription, _ in waiting]
-    await repository.save_subscriptions(tx, [s for s, _ in decided], now=now)
-    await repository.save_offers(tx, [offer for _, offer in decided])
-    await publish(
-        tx,
-        [
-            SubscriptionBookingDropped(
-                customer_id=subscription.customer_id,
-                subscription_id=subscription.id,
-                version=subscription.version,
-                product=_named(subscription, catalogue),
-                request_id=offer.request_id,
-                reason=reasons[offer.request_id, offer.subscription_id],
-            )
-            for subscription, offer in decided
-        ],
-        now=now,
-        new_id=new_id,
-    )
+    """Release what there is nothing left to pay for; what is granted is worth less."""
+    wanted = {key for event in credited for key in keys(event.lines)}
+    await _Batch(tx, now, new_id).decide_fully(credited, wanted, outcomes.invoice_credited)
+
+
+async def suspend_reversed_payments(
+    tx: Tx, reversed_: Sequence[InvoicePaymentReversed], *, now: datetime, new_id: NewId
+) -> None:
+    """What stands on these invoices is past due again."""
+    wanted = {key for event in reversed_ for key in keys(event.lines)}
+    await _Batch(tx, now, new_id).decide_fully(reversed_, wanted, outcomes.payment_reversed)
