@@ -76,7 +76,7 @@ class Settings(EdgeSettings):
     database_pool_size: int = 10
     monitoring_port: int = 0
     batch_max_records: int = 500
-    batch_wait_ms: int = 10
+    batch_wait_ms: int = 250
     session_timeout_ms: int = 6_000
     auth_issuer: str = ""
     auth_audience: str = "kontor"

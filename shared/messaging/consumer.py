@@ -7,12 +7,15 @@ and no way out of the handler without `ack` or `nack`.
 
 import asyncio
 import logging
+from itertools import chain
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.failpoints import failpoint
 from shared.messaging.batch import BatchProcessor
@@ -24,6 +27,21 @@ __all__ = ["create_broker", "subscribe"]
 log = structlog.get_logger()
 
 _NACK_PAUSE_S = 1.0
+
+
+class _Prompt(BatchSubscriber):
+    """Asks again at once when there was nothing.
+
+    FastStream's own then sleeps for as long as it has waited, and what comes meanwhile is late.
+    """
+
+    __slots__ = ()
+
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        found = await consumer.getmany(
+            timeout_ms=self.batch_timeout_ms, max_records=self.max_records
+        )
+        return tuple(chain.from_iterable(found.values()))
 
 
 async def _raw(message: Any) -> Any:
@@ -72,4 +90,7 @@ def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor
             await message.ack()
 
     subscriber(settle)
+    if type(subscriber) is not BatchSubscriber:
+        raise TypeError(f"a batch subscriber was asked for, not a {type(subscriber).__name__}")
+    subscriber.__class__ = _Prompt
     return subscriber
