@@ -149,6 +149,31 @@ async def test_chained_upgrades_lose_nothing_and_the_rest_goes_to_the_balance(
     await calendar.has("Business", "Archive", users=0)
 
 
+async def test_value_that_came_over_from_an_earlier_invoice_comes_back_too(
+    calendar: Calendar,
+) -> None:
+    await calendar.on("01-01")
+    await has_paid(calendar, "Starter", "yearly", "205.40", "01-01 to +1 01-01")
+    await calendar.on("01-02")  # 450.00 - 189.48 for 364 of 365 days
+    await calendar.plan("upgrade", "Team", "yearly")
+    await calendar.tells("change_scheduled Starter > Team")
+    await calendar.invoices("opened 281.60")
+    await calendar.pay()
+    await calendar.invoices("paid 281.60")
+    await calendar.tells("changed Starter > Team 01-02 to +1 01-02")
+
+    await calendar.on("01-03")  # 448.77 are left, more than the last invoice came to
+    await calendar.plan("upgrade", "Business", "monthly")
+    await calendar.tells("changed Team > Business 01-03 to 02-03")
+    await calendar.invoices("credited 378.10", "credit_balance.changed 378.10")
+
+    await calendar.on("01-04")  # 30 of 31 days: 95.81 and VAT, and what came back is gone, too
+    await calendar.plan("withdraw", "Business")
+    await calendar.tells("withdrawn Business forfeits 103.57")
+    await calendar.invoices("credit_balance.changed -378.10")
+    await calendar.has(None)
+
+
 async def test_an_upgrade_lapses_with_the_period_it_was_computed_for(calendar: Calendar) -> None:
     await calendar.on("01-10")
     await has_paid(calendar, "Starter", "monthly", "20.55", "01-10 to 02-10")
