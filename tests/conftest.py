@@ -83,3 +83,16 @@ async def system(
     folder = tmp_path_factory.mktemp("documents")
     async with System(servers, databases, folder) as running:
         yield running
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Like `--dist loadfile`, but all files of the console's browser tests share one stack."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped] # noqa: PLC0415
+
+    if config.getoption("dist") != "loadfile":
+        return None
+    by_file = LoadFileScheduling(config, log)
+    file_of, console = by_file._split_scope, "tests/e2e/test_console"
+    by_file._split_scope = lambda test: console if test.startswith(console) else file_of(test)
+    return by_file

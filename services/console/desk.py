@@ -1,5 +1,6 @@
 """One request at the console: who asks, and the services in their name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from email.parser import BytesParser
@@ -82,9 +83,7 @@ class Desk:
         return self.speak("notifier")
 
     def speak(self, service: str) -> Voice:
-        gateways: Gateways = self.request.app.state.gateways
-        headers = {**_about(self.request), "authorization": f"Bearer {self.session.token}"}
-        return gateways.voice(service, headers)
+        return _voice(self.request, service, {"authorization": f"Bearer {self.session.token}"})
 
 
 def _about(request: Request) -> dict[str, str]:
@@ -97,8 +96,14 @@ def _about(request: Request) -> dict[str, str]:
 
 def stranger(request: Request) -> Voice:
     """Identity, for who has no token yet."""
+    return _voice(request, "identity", {})
+
+
+def _voice(request: Request, service: str, headers: Mapping[str, str]) -> Voice:
     gateways: Gateways = request.app.state.gateways
-    return gateways.voice("identity", _about(request))
+    if not hasattr(request.state, "patience"):
+        request.state.patience = gateways.patience()
+    return gateways.voice(service, {**_about(request), **headers}, request.state.patience)
 
 
 async def _signed_in(request: Request) -> Desk:

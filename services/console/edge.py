@@ -81,7 +81,8 @@ class Guarded:
 
 
 def _wrong(request: Request, status: int, title: str, text: str) -> Response:
-    return bare_page(request, "wrong.html", status, title=title, text=text)
+    again = request.method == "GET" and status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return bare_page(request, "wrong.html", status, title=title, text=text, again=again)
 
 
 async def _sign_in(request: Request, _: Exception) -> Response:

@@ -10,10 +10,12 @@ import httpx
 
 from services.console.settings import ConsoleSettings
 
-__all__ = ["NAMES", "Away", "Gateways", "Panel", "Refused", "Voice", "together"]
+__all__ = ["NAMES", "Away", "Gateways", "Panel", "Patience", "Refused", "Voice", "together"]
 
 NAMES = ("identity", "customers", "subscriptions", "billing", "notifier")
 _CONNECT_S = 1.0
+# Who has not been asked yet when the patience is used up by others still gets this long.
+_LEAST_S = 0.5
 _FIELD_END = re.compile(r"[.\[]")
 
 
@@ -46,6 +48,24 @@ class Refused(Exception):
         super().__init__(self.detail)
 
 
+class Patience:
+    """What one page may wait for all that it asks, one after the other or at the same time.
+
+    A service that let it wait in vain is not asked again for this page, so it costs its time once.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = asyncio.get_running_loop().time() + seconds
+        self.away: set[str] = set()
+
+    def left(self, method: str) -> float:
+        """Seconds. What changes something has its own: no page is worth breaking it off."""
+        if method != "GET":
+            return self._seconds
+        return max(self._until - asyncio.get_running_loop().time(), _LEAST_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """One service, spoken to with one operator's headers."""
@@ -53,6 +73,7 @@ class Voice:
     name: str
     client: httpx.AsyncClient
     headers: Mapping[str, str]
+    patience: Patience
 
     async def get(self, path: str, **parameters: Any) -> Any:
         given = {name: value for name, value in parameters.items() if value not in (None, "")}
@@ -76,10 +97,14 @@ class Voice:
             Away: there is no answer worth having.
             Refused: the answer is a problem.
         """
+        if self.name in self.patience.away:
+            raise Away(self.name)
         sent = {**self.headers, **(headers or {})}
         try:
-            answer = await self.client.request(method, f"/v1{path}", headers=sent, **options)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self.patience.left(method)):
+                answer = await self.client.request(method, f"/v1{path}", headers=sent, **options)
+        except (httpx.HTTPError, TimeoutError) as error:
+            self.patience.away.add(self.name)
             raise Away(self.name) from error
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise Away(self.name)
@@ -103,6 +128,7 @@ class Gateways:
         self, settings: ConsoleSettings, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         timeout = httpx.Timeout(settings.patience_s, connect=_CONNECT_S)
+        self._patience_s = settings.patience_s
         self._clients = {
             name: httpx.AsyncClient(
                 base_url=settings.url_of(name),
@@ -113,8 +139,11 @@ class Gateways:
             for name in NAMES
         }
 
-    def voice(self, service: str, headers: Mapping[str, str]) -> Voice:
-        return Voice(service, self._clients[service], headers)
+    def patience(self) -> Patience:
+        return Patience(self._patience_s)
+
+    def voice(self, service: str, headers: Mapping[str, str], patience: Patience) -> Voice:
+        return Voice(service, self._clients[service], headers, patience)
 
     async def close(self) -> None:
         for client in self._clients.values():

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Progress", "Step", "progress_of"]
+__all__ = ["Progress", "Step", "owed_on", "progress_of"]
 
-_MOVING_MS, _WAITING_MS = 600, 2000
+# What comes is on the page within a second, the time it takes to fetch it included.
+_MOVING_MS, _WAITING_MS = 500, 600
 
 StepState = Literal["done", "now", "later", "failed"]
 
@@ -29,8 +30,19 @@ class Progress:
 
     @property
     def seen(self) -> str:
-        """Changes with each step, so that a page knows whether there is news."""
-        return "-".join(step.state[0] for step in self.steps)
+        """Changes with each step and payment, so that a page knows whether there is news."""
+        owed = owed_on(self.invoice) if self.invoice else ""
+        return "-".join([*(step.state[0] for step in self.steps), owed])
+
+    @property
+    def only_payment_is_missing(self) -> bool:
+        """Then the invoice alone tells whether there is news."""
+        return Step("Payment", "now") in self.steps
+
+
+def owed_on(invoice: Mapping[str, Any]) -> str:
+    """What is open while it waits for payment; empty when it does not any more."""
+    return str(invoice["open_amount"]["amount"]) if invoice["state"] == "open" else ""
 
 
 def progress_of(

@@ -67,6 +67,7 @@ def _environment() -> Environment:
         "invoice_pill": words.invoice_pill,
         "delivery_pill": words.delivery_pill,
         "action_label": words.action_label,
+        "changes": words.changes,
         "audit_label": words.audit_label,
         "path": lambda text: quote(str(text), safe=""),
         "query": lambda pairs: urlencode({k: v for k, v in pairs.items() if v}),

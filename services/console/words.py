@@ -1,5 +1,6 @@
 """What people read: states, actions, money and days, in their words."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -7,10 +8,12 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "DONE",
+    "Change",
     "Pill",
     "action_label",
     "audit_label",
     "card_pill",
+    "changes",
     "day",
     "delivery_pill",
     "instant",
@@ -145,6 +148,30 @@ def audit_label(action: str) -> str:
     """`invoice.void` -> `Invoice: void`."""
     thing, _, verb = action.partition(".")
     return f"{_words(thing)}: {verb.replace('_', ' ')}"
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Change(NamedTuple):
+    """A field before and after; None where there was or is none."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+def changes(entry: Mapping[str, Any]) -> list[Change]:
+    """What a person wants to know of an entry with `before` and `after`: not ids and versions."""
+    before, after = entry["before"] or {}, entry["after"] or {}
+    found = (Change(name, before.get(name), after.get(name)) for name in {**before, **after})
+    return [
+        change._replace(field=change.field.replace("_", " "))
+        for change in found
+        if change.field != "version"
+        and change.before != change.after
+        and not any(_ID.fullmatch(str(value)) for value in change[1:])
+    ]
 
 
 # What the page says after an action; an address can only choose among these.

@@ -481,7 +481,7 @@ async def test_operators_are_added_changed_and_switched_off(house: House, admin:
     assert "Nora Neu" in added.text
     page = await admin.open(added.link("Nora Neu"))
     saved = await admin.send(page, page.path, role="billing")
-    assert "billing" in saved.text
+    assert "Billing" in saved.text
     off = await admin.send(page, "/deactivate")
     assert "Deactivated" in off.text
     again = await admin.send(await admin.open(page.path), "/reactivate")

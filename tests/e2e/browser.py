@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 from deploy.local.access import Access
 from deploy.local.mailbox import Mail, read_mailbox
@@ -88,7 +88,7 @@ class Desk:
 
     @classmethod
     def open(cls, browser: Browser, stack: Stack, **options: Any) -> "Desk":
-        context = browser.new_context(base_url=stack.url, **options)
+        context = browser.new_context(**{"base_url": stack.url, **options})
         desk = cls(context, context.new_page())
         context.on("page", desk._listen)
         desk._listen(desk.page)
@@ -100,6 +100,11 @@ class Desk:
             lambda m: self.complaints.append(m.text) if m.type in {"error", "warning"} else None,
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def sign_in(self, stack: Stack) -> "Desk":
         self.page.goto("/")

@@ -1,8 +1,6 @@
 """The console in a real browser: the main job by clicking, by keyboard, and without scripts."""
 
-import os
 import re
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -10,60 +8,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from deploy.local.process import wait_until
-from tests.e2e.browser import Desk, Stack, chromium, open_browser, running_stack
-from tests.e2e.places import furnish, places
+from tests.e2e.browser import Desk, Stack
+from tests.e2e.people import SLOW_MS, add_customer, book, new_email, new_name, take_up_post
+from tests.e2e.places import places
 
 pytestmark = pytest.mark.timeout(400)
 
-# The first mail waits for a process pool, and the machine may be busy.
-SLOW_MS = 60_000
-expect.set_options(timeout=30_000)
 _ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 _ONLY_COLOURS = {**_ONLY_VIOLATIONS, "runOnly": ["color-contrast"]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is missing: make browser")
-        pytest.skip("Chromium is missing: make browser")
-    with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("state")) as running:
-        furnish(running)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def state(browser: Browser, stack: Stack) -> object:
-    """Cookies of who has signed in: once for all, since only so many attempts are allowed."""
-    desk = Desk.open(browser, stack).sign_in(stack)
-    return desk.context.storage_state()
-
-
-@pytest.fixture
-def desk(browser: Browser, stack: Stack, state: object) -> Iterator[Desk]:
-    opened = Desk.open(browser, stack, storage_state=state)
-    yield opened
-    opened.context.close()
-    assert opened.complaints == []
-
-
-def new_name() -> str:
-    return f"Probe {uuid4().hex[:6]} AG"
-
-
-def add_customer(page: Page, name: str, email: str) -> None:
-    page.get_by_role("link", name="New customer").click()
-    page.get_by_label("Company").fill(name)
-    page.get_by_label("E-mail", exact=True).fill(email)
-    page.get_by_role("button", name="Add customer").click()
-    expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
 def mailed(stack: Stack, email: str) -> None:
@@ -75,7 +27,7 @@ def mailed(stack: Stack, email: str) -> None:
 
 def test_the_main_job_by_clicking_alone(stack: Stack, desk: Desk) -> None:
     page, name = desk.page, new_name()
-    email = f"{uuid4().hex[:8]}@probe.example"
+    email = new_email()
     page.goto("/")
     add_customer(page, name, email)
     page.get_by_role("link", name="Plans").click()
@@ -110,7 +62,7 @@ def test_the_main_job_by_clicking_alone(stack: Stack, desk: Desk) -> None:
 def test_the_main_job_without_scripts(stack: Stack, browser: Browser, state: object) -> None:
     desk = Desk.open(browser, stack, storage_state=state, java_script_enabled=False)
     page, name = desk.page, new_name()
-    email = f"{uuid4().hex[:8]}@probe.example"
+    email = new_email()
     page.goto("/customers")
     add_customer(page, name, email)
     page.get_by_role("link", name="Plans").click()
@@ -144,14 +96,9 @@ def test_the_main_job_without_scripts(stack: Stack, browser: Browser, state: obj
 def test_another_persons_payment_shows_up_by_itself(stack: Stack, desk: Desk) -> None:
     page = desk.page
     page.goto("/customers")
-    add_customer(page, new_name(), f"{uuid4().hex[:8]}@probe.example")
-    page.get_by_role("link", name="Modules").click()
+    add_customer(page, new_name(), new_email())
     archive = page.get_by_role("region", name="Archive")
-    archive.get_by_text("Action").click(timeout=SLOW_MS)
-    archive.get_by_role("link", name="monthly").click()
-    page.get_by_role("dialog").get_by_role("button", name="Make invoice").click()
-    expect(page.locator("li.done", has_text="Mailed")).to_be_visible(timeout=SLOW_MS)
-    invoice = str(page.locator(".steps a").first.get_attribute("href"))
+    invoice = book(page, "Modules", "Archive", "monthly")
 
     with stack.api() as api:
         total = api.get(invoice).json()["total"]
@@ -211,19 +158,9 @@ def test_a_mailed_link_leads_to_a_password(stack: Stack, browser: Browser, desk:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Name").fill("Nora Neu")
     page.get_by_role("button", name="Add operator").click()
-    assert wait_until(lambda: bool(stack.mails(email)), 60)
-    text = stack.mails(email)[0].message.get_content()
-    (link,) = re.findall(r"http://\S+/password#\S+", text)
 
-    other = Desk.open(browser, stack)
-    other.page.goto(link)
-    assert "#" not in other.page.url
-    other.page.get_by_label("New password").fill("a good long password, yes")
-    other.page.get_by_role("button", name="Save password").click()
-    other.page.get_by_label("E-mail").fill(email)
-    other.page.get_by_label("Password").fill("a good long password, yes")
-    other.page.get_by_role("button", name="Sign in").click()
-    expect(other.page.get_by_role("heading", name="Customers")).to_be_visible()
+    other = take_up_post(stack, browser, email, "a good long password, yes")
+
     expect(other.page.get_by_role("link", name="New customer")).to_have_count(0)
     assert other.complaints == []
     other.context.close()

@@ -14,6 +14,7 @@ from services.console.sessions import csrf_of, local_path, same
 INVOICE: dict[str, Any] = {
     "id": "i",
     "state": "open",
+    "open_amount": {"amount": "52.95", "currency": "CHF"},
     "lines": [{"subscription_id": "s"}, {"subscription_id": None}],
 }
 SENT = {"invoice_id": "i", "state": "sent", "last_error": None}
@@ -21,6 +22,7 @@ DUE = {"invoice_id": "i", "state": "due", "last_error": "451 later"}
 PARKED = {"invoice_id": "i", "state": "parked", "last_error": "550 nobody there"}
 OTHER = {"invoice_id": "other", "state": "sent", "last_error": None}
 PENDING, ACTIVE = {"id": "s", "state": "pending"}, {"id": "s", "state": "active"}
+PARTLY_PAID = {**INVOICE, "open_amount": {"amount": "42.95", "currency": "CHF"}}
 PAID = {**INVOICE, "state": "paid"}
 
 
@@ -66,6 +68,7 @@ def test_what_was_seen_changes_with_each_step() -> None:
         progress_of(None, [], []),
         progress_of(INVOICE, [], [PENDING]),
         progress_of(INVOICE, [SENT], [PENDING]),
+        progress_of(PARTLY_PAID, [SENT], [PENDING]),
         progress_of(PAID, [SENT], [PENDING]),
         progress_of(PAID, [SENT], [ACTIVE]),
     ]
@@ -73,8 +76,12 @@ def test_what_was_seen_changes_with_each_step() -> None:
     assert len({move.seen for move in moves}) == len(moves)
 
 
-def test_what_is_in_flight_is_looked_at_more_than_once_a_second() -> None:
-    assert (progress_of(None, [], []).look_again_ms or 0) < 1000
+def test_where_only_payment_is_missing_the_invoice_alone_is_looked_at() -> None:
+    assert progress_of(INVOICE, [SENT], [PENDING]).only_payment_is_missing
+    assert progress_of(INVOICE, [PARKED], [PENDING]).only_payment_is_missing
+    for other in (progress_of(None, [], []), progress_of(INVOICE, [DUE], [PENDING])):
+        assert not other.only_payment_is_missing
+    assert not progress_of(PAID, [SENT], [ACTIVE]).only_payment_is_missing
 
 
 @pytest.mark.parametrize(
@@ -166,3 +173,16 @@ def test_who_was_slower_keeps_the_own_words_and_gets_those_of_the_other() -> Non
     assert shown.theirs == {"name": "theirs", "city": "Bern"}
     assert shown.version == "4"
     assert shown.changed == {"name": "mine"}
+
+
+def test_of_what_changed_a_person_is_told_what_is_no_id() -> None:
+    made_up = "01a208c7-bb77-7535-91d9-cdd35c9ed967"
+    entry = {
+        "before": {"state": "open", "version": 1, "paid": "0.00", "same": "x"},
+        "after": {"state": "paid", "version": 2, "paid": "9.75", "same": "x", "payment": made_up},
+    }
+
+    assert words.changes(entry) == [("state", "open", "paid"), ("paid", "0.00", "9.75")]
+    assert words.changes({"before": None, "after": {"due_date": "2026-12-03"}}) == [
+        ("due date", None, "2026-12-03")
+    ]

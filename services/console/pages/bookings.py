@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from services.console.desk import Desk, Posted, Signed
 from services.console.gateways import Away, Panel, Refused, together
 from services.console.pages.customer import customer_page
-from services.console.progress import Progress, progress_of
+from services.console.progress import Progress, owed_on, progress_of
 from services.console.views import page, see_other
 from shared.clock import new_id
 
@@ -123,9 +123,22 @@ async def _waits(desk: Desk, customer_id: UUID, request_id: str) -> bool:
 
 @router.get("/progress/{request_id}")
 async def show_progress(
-    customer_id: UUID, request_id: UUID, desk: Signed, seen: str = ""
+    customer_id: UUID,
+    request_id: UUID,
+    desk: Signed,
+    seen: str = "",
+    unpaid: UUID | None = None,
 ) -> Response:
-    """The strip alone, for a page that looks again by itself; 204 when there is no news."""
+    """The strip alone, for a page that looks again by itself; 204 when there is no news.
+
+    Args:
+        unpaid: the invoice whose payment is all that is waited for: only it is asked about.
+    """
+    if unpaid:
+        panels = await together(invoice=desk.billing.get(f"/invoices/{unpaid}"))
+        invoice = panels["invoice"].data
+        if invoice and owed_on(invoice) and seen.endswith(f"-{owed_on(invoice)}"):
+            return Response(status_code=204)
     panels = await together(steps=find_progress(desk, customer_id, str(request_id)))
     steps = panels["steps"]
     if steps.data and steps.data.seen == seen:

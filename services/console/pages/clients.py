@@ -1,5 +1,6 @@
 """API clients: who may call without being a person."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
@@ -35,10 +36,19 @@ def _form(desk: Desk, typed: dict[str, Any], refused: Refused | None = None) -> 
         "clients/new.html",
         refused.status if refused else 200,
         typed=typed,
-        scopes=sorted(desk.session.scopes),  # nobody gives away more than they may do
+        scopes=_by_thing(desk.session.scopes),  # nobody gives away more than they may do
         errors=refused.errors if refused else {},
         trouble=refused.detail if refused and not refused.errors else "",
     )
+
+
+def _by_thing(scopes: Iterable[str]) -> dict[str, list[str]]:
+    """`invoices:read` -> `read` of `invoices`."""
+    found: dict[str, list[str]] = {}
+    for scope in sorted(scopes):
+        thing, _, verb = scope.partition(":")
+        found.setdefault(thing, []).append(verb)
+    return found
 
 
 @router.post("/new")

@@ -15,9 +15,9 @@ __all__ = ["router"]
 router = APIRouter(prefix="/operators")
 
 _ROLES = {
-    "viewer": "Viewer: sees everything but the audit log, changes nothing",
+    "viewer": "Viewer: reads all but the audit log",
     "support": "Support: also customers and their users",
-    "billing": "Billing: also plans, modules, invoices and payments",
+    "billing": "Billing: also plans, invoices, payments",
     "admin": "Administrator: everything",
 }
 Switch = Literal["deactivate", "reactivate"]
