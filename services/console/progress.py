@@ -55,8 +55,7 @@ def progress_of(
     """The steps from the request to the plan in force.
 
     Args:
-        waiting: whether subscriptions still waits for this request's invoice; only asked for while
-            there is none.
+        waiting: whether subscriptions still waits for this request's invoice.
     """
     if invoice is None:
         if not waiting:
@@ -70,19 +69,27 @@ def progress_of(
     if invoice["state"] in {"void", "credited"}:
         return Progress((*before, Step("Void", "failed")), None, invoice, "void")
     on_its_way = mailed.state == "now"
+    if invoice["state"] == "open" and not waiting and _subscriptions_of(invoice):
+        withdrawn = Step("Withdrawn", "now")
+        return Progress((*before, mailed, withdrawn), _MOVING_MS, invoice, "dropped", trouble)
     if invoice["state"] != "paid":
         payment = Step("Paid", "later") if on_its_way else Step("Payment", "now")
         steps = (*before, mailed, payment, *_later("Active"))
         again = _MOVING_MS if on_its_way else _WAITING_MS
         return Progress(steps, again, invoice, "waiting", trouble)
-    ids = {line["subscription_id"] for line in invoice["lines"] if line["subscription_id"]}
+    ids = _subscriptions_of(invoice)
     states = {s["state"] for s in subscriptions if s["id"] in ids}
-    active = not ids or (bool(states) and "pending" not in states)
-    end = (Step("Active", "done" if active else "now"),) if ids else ()
-    again_or_never = None if active and not on_its_way else _MOVING_MS
-    outcome: Literal["active", "paid"] = "active" if active and ids else "paid"
+    ended = bool(states) and states <= {"expired", "withdrawn"} and not waiting
+    active = bool(states) and "pending" not in states and not waiting and not ended
+    end = (Step("Active", "done" if active else "now"),) if ids and not ended else ()
+    again_or_never = None if (active or ended or not ids) and not on_its_way else _MOVING_MS
+    outcome: Literal["active", "paid"] = "active" if active else "paid"
     steps = (*before, mailed, Step("Paid", "done"), *end)
     return Progress(steps, again_or_never, invoice, outcome, trouble)
+
+
+def _subscriptions_of(invoice: Mapping[str, Any]) -> set[str]:
+    return {line["subscription_id"] for line in invoice["lines"] if line["subscription_id"]}
 
 
 def _later(*names: str) -> tuple[Step, ...]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 __all__ = [
+    "CYCLES",
     "DONE",
     "Change",
     "Pill",
@@ -14,8 +15,10 @@ __all__ = [
     "audit_label",
     "card_pill",
     "changes",
+    "cycle_name",
     "day",
     "delivery_pill",
+    "event_label",
     "instant",
     "invoice_pill",
     "last_day",
@@ -23,6 +26,7 @@ __all__ = [
     "name_of",
     "number",
     "price",
+    "span",
 ]
 
 
@@ -66,6 +70,11 @@ def last_day(end: str) -> str:
     return day((date.fromisoformat(end) - timedelta(days=1)).isoformat())
 
 
+def span(period: Mapping[str, str]) -> str:
+    """A period with its last day: `1 Nov 2026 \u2013 30 Nov 2026`."""
+    return f"{day(period['start'])} \u2013 {last_day(period['end'])}"
+
+
 def instant(text: str | None) -> str:
     """RFC 3339 -> `1 Nov 2026, 14:05 UTC`."""
     if not text:
@@ -90,16 +99,31 @@ _CARD = {
 }
 
 
+_FREE = {"free": Pill("Free", "ok"), "gift": Pill("Gift", "ok")}
+
+
+_ENDS = {"trialing": "Test until {}", "canceling": "Canceled, ends {}"}
+
+
 def card_pill(card: Mapping[str, Any]) -> Pill | None:
-    state, period = card["state"], card["period"]
-    pill = _CARD.get(state, Pill(_words(state))) if state else None
-    if pill and period and state == "trialing":
-        return Pill(f"Test until {last_day(period['end'])}", pill.tone)
-    if pill and period and state == "canceling":
-        return Pill(f"Canceled, ends {last_day(period['end'])}", pill.tone)
-    if pill is None and card["waiting"]:
+    state, end = card["state"], card["access_until"]
+    if card["included_in_plan"]:
+        return Pill("Included in plan", "ok")
+    if state in {None, "expired"}:
+        return _coming(card) or _CARD.get(state)
+    pill = _CARD.get(state, Pill(_words(state)))
+    if end and state in _ENDS:
+        return Pill(_ENDS[state].format(last_day(end)), pill.tone)
+    return _FREE.get(card["origin"], pill) if state == "active" else pill
+
+
+def _coming(card: Mapping[str, Any]) -> Pill | None:
+    """What a product will be that is nothing yet."""
+    if card["waiting"]:
         return _CARD["pending"]
-    return pill
+    if card["scheduled"]:
+        return Pill(f"From {day(card['scheduled']['effective_on'])}", "wait")
+    return None
 
 
 def invoice_pill(invoice: Mapping[str, Any], today: date) -> Pill:
@@ -126,18 +150,32 @@ def delivery_pill(delivery: Mapping[str, Any]) -> Pill:
     }.get(state, Pill(_words(state)))
 
 
-_CYCLES = {"monthly": "monthly cycle", "yearly": "yearly cycle", "once": "a one-time fee"}
+CYCLES = {"monthly": "monthly cycle", "yearly": "yearly cycle", "once": "a one-time fee"}
+_ACTIONS = {
+    "activate_free": "Activate now, free",
+    "start_trial": "Activate the test time ({trial_days} days)",
+    "make_invoice": "Make invoice for {cycle}",
+    "upgrade": "Make invoice for upgrade, {cycle}",
+    "change_cycle": "Make invoice for {cycle}",
+    "change_at_period_end": "Change at period end, {cycle}",
+    "drop_change": "Drop the change",
+    "edit_period": "Edit period",
+    "cancel": "Cancel at expiry date",
+    "revoke_cancellation": "Revoke cancellation",
+    "withdraw": "Withdraw",
+}
 
 
-def action_label(action: Mapping[str, Any]) -> str:
+def cycle_name(cycle: str) -> str:
+    return CYCLES.get(cycle, cycle)
+
+
+def action_label(action: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     """The words of the Action menu."""
-    match action["action"]:
-        case "activate_free":
-            return "Activate now, free"
-        case "make_invoice":
-            return f"Make invoice for {_CYCLES.get(action['cycle'], action['cycle'])}"
-        case other:
-            return _words(str(other))
+    name = str(action["action"])
+    cycle = cycle_name(action["cycle"]) if action["cycle"] else "free"
+    days = card.get("trial_days", "")
+    return _ACTIONS.get(name, _words(name)).format(cycle=cycle, trial_days=days)
 
 
 def _words(code: str) -> str:
@@ -148,6 +186,11 @@ def audit_label(action: str) -> str:
     """`invoice.void` -> `Invoice: void`."""
     thing, _, verb = action.partition(".")
     return f"{_words(thing)}: {verb.replace('_', ' ')}"
+
+
+def event_label(event: str) -> str:
+    """`subscription.period_edited` -> `period edited`."""
+    return event.rpartition(".")[2].replace("_", " ")
 
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -184,7 +227,17 @@ DONE = {
     "payment": "The payment has been recorded.",
     "voided": "The invoice is void.",
     "booked": "The invoice has been requested.",
-    "activated": "Active now.",
+    "activate_free": "Active now.",
+    "start_trial": "The test has begun.",
+    "upgrade": "Changed.",
+    "change_cycle": "Changed.",
+    "make_invoice": "Active now.",
+    "change_at_period_end": "The change waits for the end of the period.",
+    "drop_change": "What waited is dropped.",
+    "edit_period": "The period has been edited.",
+    "cancel": "Canceled; it runs to its end.",
+    "revoke_cancellation": "It goes on as before.",
+    "withdraw": "Withdrawn.",
     "deactivate": "The customer has been deactivated.",
     "reactivate": "The customer is active again.",
     "freeze": "What time makes due rests until this is lifted.",

@@ -374,6 +374,26 @@ async def test_what_does_not_answer_costs_its_own_part_of_a_page(
         house.doorman.away = set()
 
 
+async def test_a_page_waits_only_once_for_who_does_not_answer(house: House, admin: Person) -> None:
+    customer = await house.new_customer()
+    await book_plan(house.system, customer["id"], "Team")
+    path = f"/customers/{customer['id']}/plans"
+    await settled(admin, path, "starts when INV-")
+    house.doorman.silent = {"billing"}
+    house.doorman.asked.clear()
+    try:
+        page = await admin.open(path)
+    finally:
+        house.doorman.silent = set()
+
+    assert "The billing service does not answer right now." in page.text
+    assert "Business" in page.text
+    asked = [request.url.host for request in house.doorman.asked]
+    assert asked.count("billing") == 1
+    assert asked.count("customers") > 0
+    assert "is paid" in (await admin.open(path)).text
+
+
 async def test_a_form_whose_service_is_away_says_that_nothing_was_lost(
     house: House, admin: Person
 ) -> None:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import httpx
+
+from deploy.local.process import wait_until
 from deploy.local.seed import load
 from tests.e2e.browser import Stack
 
@@ -26,6 +29,49 @@ def furnish(stack: Stack) -> None:
         for name, role in (("Ada Meier", "billing"), ("Sven Beispiel", "support")):
             email = f"{name.split()[0].lower()}@kontor.example"
             api.post("/operators", json={"name": name, "email": email, "role": role})
+        _furnish_every_state(api)
+
+
+def _furnish_every_state(api: httpx.Client) -> None:
+    """A plan that is paid with an upgrade beside it, a test, a gift, and a change that waits."""
+    customer = _named(api, "Atelier Exemple")
+    base = f"/customers/{customer}"
+    if _card(api, customer, "plan", "Team")["state"]:
+        return
+    booked = _act(api, base, "plan", "Team", "make_invoice", cycle="monthly")
+    assert wait_until(lambda: bool(_invoice_of(api, customer, booked["request_id"])), 60)
+    invoice = _invoice_of(api, customer, booked["request_id"])
+    api.post(f"/invoices/{invoice['id']}/payments", json={"amount": invoice["total"]})
+    assert wait_until(lambda: _card(api, customer, "plan", "Team")["state"] == "active", 60)
+    _act(api, base, "plan", "Business", "upgrade", cycle="yearly")
+    _act(api, base, "module", "Analytics", "start_trial")
+    _act(api, base, "module", "Onboarding", "activate_free", reason="With the first year")
+
+
+def _act(api: httpx.Client, base: str, kind: str, product: str, action: str, **more: Any) -> Any:
+    reason = {"reason": more.pop("reason")} if "reason" in more else {}
+    one = {f"{kind}_id": _ids(kind)[product], "action": action, **more}
+    body = {**one, **reason} if kind == "plan" else {"actions": [one], **reason}
+    return api.post(f"{base}/{kind}-actions", json=body).raise_for_status().json()
+
+
+def _card(api: httpx.Client, customer: str, kind: str, product: str) -> Any:
+    cards = api.get(f"/customers/{customer}/{kind}-options").raise_for_status().json()["items"]
+    return next(card for card in cards if card["product_id"] == _ids(kind)[product])
+
+
+def _invoice_of(api: httpx.Client, customer: str, request_id: str) -> Any:
+    found = api.get("/invoices", params={"customer_id": customer}).json()["items"]
+    return next((i for i in found if i["request_id"] == request_id), None)
+
+
+def _ids(kind: str) -> dict[str, str]:
+    return {one["name"]: one["id"] for one in load("catalogue")[f"{kind}s"]}
+
+
+def _named(api: httpx.Client, name: str) -> str:
+    found = api.get("/customers", params={"search": name}).raise_for_status().json()
+    return str(found["items"][0]["id"])
 
 
 def _story_customer(api: Any) -> str:
@@ -36,14 +82,14 @@ def _story_customer(api: Any) -> str:
 
 def places(stack: Stack) -> dict[str, str]:
     """Name -> path, of every page there is to look at."""
-    starter = next(plan["id"] for plan in load("catalogue")["plans"] if plan["name"] == "Starter")
+    plans = _ids("plan")
     with stack.api() as api:
         customer = _story_customer(api)
         invoices = api.get("/invoices", params={"customer_id": customer}).json()["items"]
         waiting = next(i["id"] for i in invoices if i["state"] == "open")
         paid = next(i["id"] for i in invoices if i["state"] == "paid")
         user = api.get(f"/customers/{customer}/users").json()["items"][0]["id"]
-        newest = api.get("/customers", params={"search": "Petra Privat"}).json()["items"][0]["id"]
+        newest, busy = _named(api, "Petra Privat"), _named(api, "Atelier Exemple")
         operator = api.get("/operators").json()["items"][0]["id"]
         client = api.get("/clients").json()["items"][0]["id"]
     base = f"/customers/{customer}"
@@ -58,16 +104,25 @@ def places(stack: Stack) -> dict[str, str]:
         "plans-free": f"/customers/{newest}/plans",
         "modules": f"{base}/modules",
         "modules-free": f"/customers/{newest}/modules",
+        "plans-busy": f"/customers/{busy}/plans",
+        "modules-busy": f"/customers/{busy}/modules",
         "history": f"{base}/history",
+        "history-busy": f"/customers/{busy}/history",
         "freeze": f"{base}/ask/freeze",
-        "book": f"/customers/{newest}/plans/ask?item={starter}:make_invoice:monthly",
+        "book": f"/customers/{newest}/plans/ask?item={plans['Starter']}:make_invoice:monthly",
+        "upgrade": f"{base}/plans/ask?item={plans['Business']}:upgrade:yearly",
+        "change": f"{base}/plans/ask?item={plans['Starter']}:change_at_period_end:monthly",
+        "period": f"{base}/plans/ask?item={plans['Team']}:edit_period:",
+        "cancel": f"{base}/plans/ask?item={plans['Team']}:cancel:",
+        "withdraw": f"{base}/plans/ask?item={plans['Team']}:withdraw:",
+        "drop": f"/customers/{busy}/plans/ask?item={plans['Team']}:drop_change:",
         "invoices": "/invoices",
         "invoice-waiting": f"/invoices/{waiting}",
         "invoice-paid": f"/invoices/{paid}",
         "pay": f"/invoices/{waiting}/pay",
         "void": f"/invoices/{waiting}/void",
         "catalogue": "/catalogue",
-        "plan": f"/catalogue/products/plans/{starter}",
+        "plan": f"/catalogue/products/plans/{plans['Starter']}",
         "new-module": "/catalogue/products/modules/new",
         "plan-group": f"/catalogue/parts/groups/{load('catalogue')['groups'][1]['id']}",
         "new-feature": "/catalogue/parts/features/new",

@@ -8,7 +8,7 @@ import pytest
 from services.console import words
 from services.console.editing import blank_draft, draft_of, refused_draft
 from services.console.gateways import Refused
-from services.console.progress import progress_of
+from services.console.progress import Step, progress_of
 from services.console.sessions import csrf_of, local_path, same
 
 INVOICE: dict[str, Any] = {
@@ -22,6 +22,7 @@ DUE = {"invoice_id": "i", "state": "due", "last_error": "451 later"}
 PARKED = {"invoice_id": "i", "state": "parked", "last_error": "550 nobody there"}
 OTHER = {"invoice_id": "other", "state": "sent", "last_error": None}
 PENDING, ACTIVE = {"id": "s", "state": "pending"}, {"id": "s", "state": "active"}
+WITHDRAWN = {"id": "s", "state": "withdrawn"}
 PARTLY_PAID = {**INVOICE, "open_amount": {"amount": "42.95", "currency": "CHF"}}
 PAID = {**INVOICE, "state": "paid"}
 
@@ -38,6 +39,8 @@ PAID = {**INVOICE, "state": "paid"}
         (PAID, [SENT], [], "done done done done now", "paid", True),
         (PAID, [DUE], [ACTIVE], "done done now done done", "active", True),
         (PAID, [SENT], [ACTIVE], "done done done done done", "active", False),
+        (PAID, [SENT], [WITHDRAWN], "done done done done", "paid", False),
+        (INVOICE, [SENT], [ACTIVE], "done done done now", "dropped", True),
         ({**INVOICE, "state": "void"}, [SENT], [], "done done failed", "void", False),
         ({**PAID, "lines": []}, [SENT], [], "done done done done", "paid", False),
     ],
@@ -45,11 +48,18 @@ PAID = {**INVOICE, "state": "paid"}
 def test_each_step_is_read_off_what_services_say(
     invoice: Any, mails: Any, subscriptions: Any, states: str, outcome: str, goes_on: bool
 ) -> None:
-    found = progress_of(invoice, mails, subscriptions)
+    found = progress_of(invoice, mails, subscriptions, waiting=subscriptions == [PENDING])
 
     assert [step.state for step in found.steps] == states.split()
     assert found.outcome == outcome
     assert (found.look_again_ms is not None) == goes_on
+
+
+def test_a_change_is_there_when_it_is_in_force_and_not_when_it_is_paid() -> None:
+    paid = progress_of(PAID, [SENT], [ACTIVE], waiting=True)
+
+    assert paid.steps[-1] == Step("Active", "now")
+    assert paid.look_again_ms
 
 
 def test_a_request_that_nobody_waits_for_any_more_was_refused() -> None:
@@ -70,7 +80,7 @@ def test_what_was_seen_changes_with_each_step() -> None:
         progress_of(INVOICE, [SENT], [PENDING]),
         progress_of(PARTLY_PAID, [SENT], [PENDING]),
         progress_of(PAID, [SENT], [PENDING]),
-        progress_of(PAID, [SENT], [ACTIVE]),
+        progress_of(PAID, [SENT], [ACTIVE], waiting=False),
     ]
 
     assert len({move.seen for move in moves}) == len(moves)
@@ -148,7 +158,7 @@ def test_partly_paid_and_overdue_follow_from_amounts_and_dates() -> None:
 
 
 def test_an_action_that_is_not_known_here_has_words_all_the_same() -> None:
-    assert words.action_label({"action": "cancel_at_expiry", "cycle": None}) == "Cancel at expiry"
+    assert words.action_label({"action": "fly_away", "cycle": None}, {}) == "Fly away"
 
 
 FIELDS = ("name", "city")

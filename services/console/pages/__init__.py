@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.console.pages import (
     account,
+    actions,
     bookings,
     catalogue,
     clients,
@@ -28,6 +29,7 @@ for part in (
     customer,
     users,
     bookings,
+    actions,
     invoices,
     catalogue,
     products,

@@ -1,49 +1,22 @@
-"""Plans and modules of a customer: cards with their actions, and how far a booking has come."""
+"""Plans and modules of a customer: their cards, and how far a booking has come."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from services.console.desk import Desk, Posted, Signed
-from services.console.gateways import Away, Panel, Refused, together
+from services.console.desk import Desk, Signed
+from services.console.gateways import Away, Panel, together
+from services.console.pages.actions import KIND
 from services.console.pages.customer import customer_page
 from services.console.progress import Progress, owed_on, progress_of
-from services.console.views import page, see_other
-from shared.clock import new_id
+from services.console.views import page
 
 __all__ = ["find_progress", "router"]
 
 router = APIRouter(prefix="/customers/{customer_id}")
 
-Tab = Literal["plans", "modules"]
-_KIND = {"plans": "plan", "modules": "module"}
 _RECENT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An action chosen on a card, as `<product>:<action>:<cycle>` in addresses and forms."""
-
-    product: str
-    action: str
-    cycle: str
-
-    def __str__(self) -> str:
-        return f"{self.product}:{self.action}:{self.cycle}"
-
-    def body(self, kind: str) -> dict[str, Any]:
-        return {
-            f"{kind}_id": self.product,
-            "action": self.action,
-            **({"cycle": self.cycle} if self.cycle else {}),
-        }
-
-
-def _items(texts: list[str]) -> list[Item]:
-    parts = (text.split(":") for text in texts if text)
-    return [Item(*part) for part in parts if len(part) == 3]  # noqa: PLR2004 - of an Item
 
 
 @router.get("/plans")
@@ -63,7 +36,7 @@ async def show_cards(customer_id: UUID, request: Request, desk: Signed) -> Respo
         customer_id,
         tab,
         questions={"catalogue": desk.subscriptions.get("/catalogue")},
-        kind=_KIND[tab],
+        kind=KIND[tab],
         steps=steps,
         cards=cards,
         new_to_subscriptions=cards.refusal is not None and cards.refusal.status == 404,  # noqa: PLR2004 - its copy is on its way
@@ -71,7 +44,7 @@ async def show_cards(customer_id: UUID, request: Request, desk: Signed) -> Respo
 
 
 async def _cards(desk: Desk, customer_id: UUID, tab: str) -> Panel:
-    options = desk.subscriptions.get(f"/customers/{customer_id}/{_KIND[tab]}-options")
+    options = desk.subscriptions.get(f"/customers/{customer_id}/{KIND[tab]}-options")
     return (await together(cards=options))["cards"]
 
 
@@ -103,13 +76,17 @@ async def find_progress(desk: Desk, customer_id: UUID, request_id: str) -> Progr
     if invoices.trouble:
         raise Away("billing")
     invoice = next((i for i in _list(invoices) if i["request_id"] == request_id), None)
-    waiting = True if invoice else await _waits(desk, customer_id, request_id)
+    over = invoice is not None and invoice["state"] not in {"open", "paid"}
+    waiting = not over and await _waits(desk, customer_id, request_id)
     deliveries, subscriptions = _list(panels["deliveries"]), _list(panels["subscriptions"])
     return progress_of(invoice, deliveries, subscriptions, waiting=waiting)
 
 
 async def _waits(desk: Desk, customer_id: UUID, request_id: str) -> bool:
-    """Whether any card still waits for this request; as long as nobody says no, it does."""
+    """Whether any card still waits for this request.
+
+    As long as nobody says no, it does: a change may be paid and not in force yet.
+    """
     base = f"/customers/{customer_id}"
     panels = await together(
         plans=desk.subscriptions.get(f"{base}/plan-options"),
@@ -154,92 +131,3 @@ async def show_progress(
     if steps.data:
         answer.headers["hx-trigger"] = "moved"  # what is below the strip looks again, too
     return answer
-
-
-@router.get("/{tab}/ask")
-async def ask_about_booking(
-    customer_id: UUID, tab: Tab, request: Request, desk: Signed
-) -> Response:
-    desk.need("subscriptions:write")
-    items = _items(request.query_params.getlist("item"))
-    return await _ask(desk, customer_id, tab, items)
-
-
-async def _ask(
-    desk: Desk,
-    customer_id: UUID,
-    tab: Tab,
-    items: list[Item],
-    refused: Refused | None = None,
-) -> Response:
-    """Say what will happen and what it costs, before anything does."""
-    kind = _KIND[tab]
-    panels = await together(
-        customer=desk.customers.get(f"/customers/{customer_id}"),
-        cards=desk.subscriptions.get(f"/customers/{customer_id}/{kind}-options"),
-        preview=_take(desk, customer_id, kind, items, dry_run=True),
-    )
-    names = {card["product_id"]: card["name"] for card in _list(panels["cards"])}
-    trouble = refused.detail if refused else panels["preview"].trouble
-    status = refused.status if refused else 200
-    if not items:
-        trouble = f"Choose at least one {kind} first."
-    return page(
-        desk,
-        "customer/book.html",
-        status,
-        customer=panels["customer"].data or {"id": str(customer_id)},
-        tab=tab,
-        items=items,
-        names=names,
-        preview=panels["preview"].data,
-        trouble=trouble,
-        key=new_id(),
-    )
-
-
-async def _take(
-    desk: Desk,
-    customer_id: UUID,
-    kind: str,
-    items: list[Item],
-    expected: dict[str, str] | None = None,
-    *,
-    dry_run: bool = False,
-    once: dict[str, str] | None = None,
-) -> Any:
-    if not items:
-        return None
-    bodies = [item.body(kind) for item in items]
-    body: dict[str, Any] = bodies[0] if kind == "plan" else {"actions": bodies}
-    if expected:
-        body["expected_total"] = expected
-    return await desk.subscriptions.post(
-        f"/customers/{customer_id}/{kind}-actions",
-        body,
-        params={"dry_run": "true"} if dry_run else None,
-        headers=once,
-    )
-
-
-@router.post("/{tab}/ask")
-async def book(customer_id: UUID, tab: Tab, desk: Signed, form: Posted) -> Response:
-    items = _items(form.all("item"))
-    expected = {"amount": form["amount"], "currency": form["currency"]}
-    try:
-        result = await _take(
-            desk,
-            customer_id,
-            _KIND[tab],
-            items,
-            expected if form["amount"] else None,
-            once=form.once,
-        )
-    except Refused as refused:
-        return await _ask(desk, customer_id, tab, items, refused)
-    if result is None:
-        return await _ask(desk, customer_id, tab, items)
-    told = {"done": "booked" if result["request_id"] else "activated"}
-    if result["request_id"]:
-        told["request"] = result["request_id"]
-    return see_other(f"/customers/{customer_id}/{tab}", told)

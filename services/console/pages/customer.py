@@ -10,16 +10,17 @@ from fastapi import APIRouter, Response
 from services.console.desk import Desk, Posted, Signed
 from services.console.editing import Draft, draft_of, read_draft, refused_draft
 from services.console.gateways import Panel, Refused, together
+from services.console.histories import AUDITED, actors, find_lives, merged
 from services.console.pages.customers import FIELDS, body_of
 from services.console.places import choices
 from services.console.views import page, see_other
+from services.console.words import money
 
 __all__ = ["customer_page", "router"]
 
 router = APIRouter(prefix="/customers/{customer_id}")
 
 Verb = Literal["deactivate", "reactivate", "freeze", "unfreeze"]
-_AUDITED = ("customers", "subscriptions", "billing", "notifier")
 _PAGE = 200
 
 
@@ -37,6 +38,7 @@ async def customer_page(
         customer=desk.customers.get(f"/customers/{customer_id}"),
         entitlements=desk.subscriptions.get(f"/customers/{customer_id}/entitlements"),
         invoices=desk.billing.get("/invoices", customer_id=customer_id, limit=_PAGE),
+        balance=desk.billing.get(f"/customers/{customer_id}/balance", limit=1),
         people=desk.customers.get(f"/customers/{customer_id}/users", limit=_PAGE),
         **(questions or {}),
     )
@@ -59,19 +61,29 @@ async def customer_page(
 
 def _facts(panels: dict[str, Panel]) -> dict[str, str]:
     """The numbers of the head; a dash where a service is silent."""
-    facts = dict.fromkeys(("plan", "users", "limit", "open"), "-")
+    facts = dict.fromkeys(("plan", "users", "limit", "open", "balance", "over"), "-")
     if entitled := panels["entitlements"].data:
         facts["plan"] = entitled["plan"]["name"] if entitled["plan"] else "None"
         facts["limit"] = str(entitled["max_users"] or "") if entitled["plan"] else ""
+        facts["over"] = "yes" if entitled["over_limit"] else ""
     if people := panels["people"].data:
         active = sum(user["active"] for user in people["items"])
         facts["users"] = f"{active}{'+' if people['next'] else ''}"
     if invoices := panels["invoices"].data:
-        facts["open"] = _open_amount(invoices["items"], (panels["customer"].data or {}))
+        facts["open"] = _open_amount(invoices["items"]) or _nothing(panels)
+    balance = panels["balance"]
+    if found := balance.data:
+        facts["balance"] = ", ".join(map(money, found["balances"])) or _nothing(panels)
+    elif balance.refusal:  # not every role sees it
+        facts["balance"] = ""
     return facts
 
 
-def _open_amount(invoices: list[dict[str, Any]], customer: dict[str, Any]) -> str:
+def _nothing(panels: dict[str, Panel]) -> str:
+    return f"{(panels['customer'].data or {}).get('currency', '')} 0.00".strip()
+
+
+def _open_amount(invoices: list[dict[str, Any]]) -> str:
     sums: dict[str, Decimal] = {}
     for invoice in invoices:
         if invoice["state"] == "open":
@@ -79,8 +91,7 @@ def _open_amount(invoices: list[dict[str, Any]], customer: dict[str, Any]) -> st
             sums[owed["currency"]] = sums.get(owed["currency"], Decimal(0)) + Decimal(
                 owed["amount"]
             )
-    nothing = f"{customer.get('currency', '')} 0.00".strip()
-    return ", ".join(f"{currency} {amount:,}" for currency, amount in sums.items()) or nothing
+    return ", ".join(f"{currency} {amount:,}" for currency, amount in sums.items())
 
 
 @router.get("")
@@ -138,10 +149,13 @@ async def change_customer(customer_id: UUID, verb: Verb, desk: Signed, _posted: 
 
 @router.get("/history")
 async def show_history(customer_id: UUID, desk: Signed) -> Response:
-    """What people and programs did, out of all services, newest first."""
-    questions: dict[str, Awaitable[Any]] = {}
+    """What people, programs and time did, out of all services, newest first."""
+    questions: dict[str, Awaitable[Any]] = {
+        "lives": find_lives(desk, customer_id),
+        "catalogue": desk.subscriptions.get("/catalogue"),
+    }
     if desk.may("audit:read"):
-        for name in _AUDITED:
+        for name in AUDITED:
             path = f"/{name}/audit"
             acts = desk.speak(name).get(path, customer_id=customer_id, limit=_PAGE)
             questions[f"audit_{name}"] = acts
@@ -152,27 +166,6 @@ async def show_history(customer_id: UUID, desk: Signed) -> Response:
         customer_id,
         "history",
         questions=questions,
-        audited=_AUDITED,
-        merged=_merged,
-        actors=_actors,
+        merged=merged,
+        actors=actors,
     )
-
-
-def _merged(panels: dict[str, Panel]) -> list[dict[str, Any]]:
-    acts = [
-        {**act, "service": name}
-        for name in _AUDITED
-        if (found := panels.get(f"audit_{name}")) and found.data
-        for act in found.data["items"]
-    ]
-    return sorted(acts, key=lambda act: str(act["at"]), reverse=True)
-
-
-def _actors(panels: dict[str, Panel]) -> dict[str, str]:
-    """`operator:<id>` -> name, as far as identity tells."""
-    return {
-        f"{kind.removesuffix('s')}:{one['id']}": one["name"]
-        for kind in ("operators", "clients")
-        if (found := panels[kind].data)
-        for one in found["items"]
-    }

@@ -30,22 +30,32 @@
   });
 
   // A question that has a page of its own is asked in a dialog over this one.
-  document.addEventListener("click", async (event) => {
-    const link = event.target.closest("a[data-dialog]");
-    const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-    if (!link || !dialog || !plain) return;
-    event.preventDefault();
+  const ask = async (href) => {
     try {
-      const answer = await fetch(link.href);
+      const answer = await fetch(href);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const question = page.getElementById("ask");
       if (answer.redirected || !question) throw new Error("no question there");
       dialog.replaceChildren(document.adoptNode(question));
       for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
-      dialog.showModal();
+      if (!dialog.open) dialog.showModal();
+      dialog.querySelector("[autofocus], [aria-invalid]")?.focus();
     } catch {
-      window.location.assign(link.href);
+      window.location.assign(href);
     }
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (!link || !dialog || !plain) return;
+    event.preventDefault();
+    ask(link.href);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form[data-dialog]");
+    if (!form || !dialog) return;
+    event.preventDefault();
+    ask(`${form.action}?${new URLSearchParams(new FormData(form))}`);
   });
   dialog?.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) {
