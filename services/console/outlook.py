@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.console.words import CYCLES, day, last_day, money
+from services.console.words import CYCLES, day, last_day, money, name_of
 
 __all__ = ["Outlook", "Step", "outlook_of"]
 
@@ -100,6 +100,7 @@ def outlook_of(
     sentences = [_SENTENCES[kind].format(**words) for kind in told if kind in _SENTENCES]
     if invoiced:
         changes = "subscription.change_scheduled" in told
+        who = name_of(customer) if customer.get("number") else "the customer"
         to = customer.get("billing_email") or customer.get("email") or "the customer"
         sentences = [
             f"An invoice is opened, numbered, and mailed to {to}.",
@@ -109,7 +110,7 @@ def outlook_of(
                 for kind in told
                 if kind in _SENTENCES and kind != "subscription.change_scheduled"
             ),
-            "Until then nothing of it is granted, and what runs now stays as it is.",
+            f"Until then nothing of it is granted, and what {who} has now stays as it is.",
         ]
     if first.action == "activate_free" and told:
         sentences.append("Nothing is charged; what has a price is recorded as a gift.")

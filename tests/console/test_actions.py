@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -246,6 +247,39 @@ async def test_the_customer_that_was_shown_goes_with_every_action(
 
     assert refused.status == 409
     assert "try again in a moment" in refused.text
+
+
+async def test_a_copy_that_is_not_new_enough_yet_is_asked_again(
+    house: House, admin: Person
+) -> None:
+    customer = await house.new_customer()
+    columns = "SET version = version - 1 WHERE id = $1"
+    await house.system.rows("subscriptions", f"UPDATE customers {columns}", customer["id"])
+
+    question = await ask(admin, customer, "Team", "make_invoice", "monthly")
+    assert "try again in a moment" in question.text
+    again = question.link("Try again")
+    columns = columns.replace("-", "+")
+    await house.system.rows("subscriptions", f"UPDATE customers {columns}", customer["id"])
+
+    path = f"/customers/{customer['id']}/plans/ask"
+    assert "CHF 52.95" in (await admin.open(f"{path}{again}")).text
+
+
+async def test_what_nobody_knows_is_no_page_that_breaks(house: House, admin: Person) -> None:
+    customer = await house.new_customer()
+    path = f"/customers/{customer['id']}/modules/ask"
+    unknown = [f"{uuid4()}:make_invoice:monthly", f"{uuid4()}:withdraw:"]
+
+    for query in (
+        "item=x",
+        "item=a:b:c",
+        f"item={unknown[0]}",
+        "&".join(f"item={u}" for u in unknown),
+    ):
+        page = await admin.open(f"{path}?{query}")
+        assert page.status == 200, query
+        assert [form for form in page.forms if form.action.endswith("/ask")] == []
 
 
 async def test_what_is_not_offered_any_more_says_why(house: House, admin: Person) -> None:

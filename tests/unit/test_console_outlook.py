@@ -12,7 +12,12 @@ from services.subscriptions.use_cases.actions import _MAILS
 
 ACTIONS = get_args(ActionName)
 CARD = {"name": "Team", "trial_days": 30}
-CUSTOMER = {"email": "vera@musterhotel.example", "billing_email": ""}
+CUSTOMER = {
+    "number": "K-10042",
+    "company_name": "Musterhotel AG",
+    "email": "vera@musterhotel.example",
+    "billing_email": "",
+}
 
 
 def step(action: str, cycle: str = "", **offered: Any) -> Step:
@@ -66,7 +71,7 @@ def test_an_upgrade_says_that_what_runs_stays_until_it_is_paid() -> None:
     assert found.sentences == (
         "An invoice is opened, numbered, and mailed to vera@musterhotel.example.",
         "When it is paid, Team starts that day, in place of what runs now.",
-        "Until then nothing of it is granted, and what runs now stays as it is.",
+        "Until then nothing of it is granted, and what Musterhotel AG has now stays as it is.",
     )
 
 

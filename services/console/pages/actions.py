@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -153,8 +154,15 @@ async def _ask(
         dates=_dates(wish, steps),
         errors=errors,
         trouble=trouble,
+        again=_again(wish) if refusal and refusal.code == "retry" else "",
         key=new_id(),
     )
+
+
+def _again(wish: Wish) -> str:
+    """The same question; soon the copy of the customer is as new as what was shown."""
+    given = {"start": wish.start, "last_day": wish.last_day, "reason": wish.reason}
+    return f"?{urlencode([*(('item', str(i)) for i in wish.items), *given.items()])}"
 
 
 def _dates(wish: Wish, steps: list[Step]) -> dict[str, str]:
