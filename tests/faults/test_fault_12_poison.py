@@ -54,6 +54,8 @@ async def test_each_bad_message_dies_once_and_its_repair_counts_once(system: Sys
         for _ in range(len(REASONS) * _ONE_IN):
             answer = await system.api.put("/settings/seller", json=_seller())
             assert answer.is_success
+        for customer in customers:
+            await system.post(f"/customers/{customer}/users", _user(customer))
         kinds = ("plan", "module")
         booked = [await journeys.book(customer, kind) for customer in customers for kind in kinds]
         await quiet(system)
@@ -77,6 +79,10 @@ async def test_each_bad_message_dies_once_and_its_repair_counts_once(system: Sys
 
 def _seller() -> Any:
     return json.loads(json.dumps(load("seller"), default=str))
+
+
+def _user(customer: str) -> dict[str, str]:
+    return {"first_name": "Uli", "surname": "Muster", "email": f"u{customer}@probe.example"}
 
 
 def _replayable(poison: Poison) -> bool:
