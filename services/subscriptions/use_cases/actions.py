@@ -25,16 +25,8 @@ from shared.money import Money
 
 __all__ = ["ActionResult", "AmountChanged", "ResultLine", "take_actions"]
 
-# What the notifier mails when it hears of it.
-_MAILS = {
-    "credit.requested": "credit_note",
-    "invoice.requested": "invoice",
-    "subscription.activated": "activated",
-    "subscription.cancellation_scheduled": "canceled",
-    "subscription.changed": "changed",
-    "subscription.trial_started": "trial_started",
-    "subscription.withdrawn": "ended",
-}
+# What the notifier mails when it hears of it; nothing else is foretold.
+_MAILS = {"invoice.requested": "invoice"}
 
 
 @dataclass(frozen=True, slots=True)
