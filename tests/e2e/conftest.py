@@ -1,4 +1,4 @@
-"""One stack, one browser and one signed-in operator for all tests of the console."""
+"""One stack for all tests of the console, one browser and one signed-in operator per file."""
 
 import os
 from collections.abc import Iterator
@@ -11,25 +11,30 @@ from tests.e2e.places import furnish
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def installed() -> None:
     if chromium() is None:
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is missing: make browser")
         pytest.skip("Chromium is missing: make browser")
+
+
+# Per file: as long as it is open, Playwright's event loop runs in the thread of all tests.
+@pytest.fixture(scope="module")
+def browser(installed: None) -> Iterator[Browser]:
     with open_browser() as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("state")) as running:
         furnish(running)
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def state(browser: Browser, stack: Stack) -> object:
-    """Cookies of who has signed in: once for all, since only so many attempts are allowed."""
+    """Cookies of who has signed in: once per file, since only so many attempts are allowed."""
     desk = Desk.open(browser, stack).sign_in(stack)
     return desk.context.storage_state()
 
