@@ -55,6 +55,75 @@ def test_a_plan_is_upgraded_dropped_edited_and_withdrawn(stack: Stack, desk: Des
     expect(page.get_by_text("“Asked for by phone”")).to_be_visible()
 
 
+def _take(page: Page, product: str, action: str, button: str) -> Locator:
+    """Choose an action, agree to what it says; returns the product's card."""
+    dialog = choose(page, product, action)
+    dialog.get_by_role("button", name=button, exact=True).click()
+    return page.get_by_role("region", name=product)
+
+
+def _pay(stack: Stack, invoice: str) -> None:
+    with stack.api() as api:
+        amount = api.get(invoice).json()["open_amount"]
+        api.post(f"{invoice}/payments", json={"amount": amount}).raise_for_status()
+
+
+def _waiting_invoice(page: Page, card: Locator) -> str:
+    link = card.get_by_role("link", name="its invoice")
+    expect(link).to_be_visible(timeout=SLOW_MS)
+    return str(link.get_attribute("href"))
+
+
+def test_a_plan_goes_from_test_to_paid_and_on(stack: Stack, desk: Desk) -> None:
+    page = desk.page
+    page.goto("/customers")
+    add_customer(page, new_name(), new_email())
+    page.get_by_role("navigation", name="Customer").get_by_role("link", name="Plans").click()
+
+    card = _take(page, "Starter", "Activate the test time (30 days)", "Start the test")
+    expect(card).to_contain_text("Test until")
+    card = _take(page, "Starter", "Cancel at expiry date", "Cancel at expiry date")
+    expect(card).to_contain_text("Canceled")
+    card = _take(page, "Starter", "Revoke cancellation", "Revoke cancellation")
+    expect(card).to_contain_text("Test until")
+
+    card = _take(page, "Starter", "Make invoice for monthly cycle", "Make invoice")
+    expect(card).to_contain_text("Test until")
+    _pay(stack, _waiting_invoice(page, card))
+    expect(card.locator(".period")).to_contain_text("monthly", timeout=SLOW_MS)
+    card = _take(page, "Starter", "Make invoice for yearly cycle", "Make invoice")
+    _pay(stack, _waiting_invoice(page, card))
+    expect(card.locator(".period")).to_contain_text("yearly", timeout=SLOW_MS)
+    card = _take(page, "Starter", "Change at period end, monthly cycle", "Change at period end")
+    expect(card).to_contain_text("Starter, monthly cycle, from")
+    card = _take(page, "Starter", "Drop the change", "Drop it")
+    expect(card).not_to_contain_text("monthly cycle, from")
+
+    card = _take(page, "Team", "Activate now, free", "Activate now")
+    expect(card).to_contain_text("Gift")
+    expect(page.locator("#head")).to_contain_text("Team")
+
+
+def test_modules_are_tested_given_booked_and_withdrawn(stack: Stack, desk: Desk) -> None:
+    page = desk.page
+    page.goto("/customers")
+    add_customer(page, new_name(), new_email())
+    page.get_by_role("navigation", name="Customer").get_by_role("link", name="Modules").click()
+
+    card = _take(page, "Analytics", "Activate the test time (14 days)", "Start the test")
+    expect(card).to_contain_text("Test until")
+    card = _take(page, "Archive", "Activate now, free", "Activate now")
+    expect(card).to_contain_text("Gift")
+    card = _take(page, "Onboarding", "Make invoice for a one-time fee", "Make invoice")
+    invoice = page.locator(".steps a").first
+    expect(invoice).to_be_visible(timeout=SLOW_MS)
+    _pay(stack, str(invoice.get_attribute("href")))
+    expect(card).to_contain_text("Active", timeout=SLOW_MS)
+    for name in ("Analytics", "Archive", "Onboarding"):
+        card = _take(page, name, "Withdraw", "Withdraw now")
+        expect(card).to_contain_text("Make invoice")
+
+
 def _edit_period(page: Page, team: Locator) -> None:
     """The wrong dates and the right ones, without leaving the dialog."""
     here = page.url

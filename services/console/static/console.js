@@ -22,6 +22,20 @@
     }
   });
 
+  // News may take the place of a card while its menu is open: it stays open.
+  const open = new Set();
+  document.addEventListener("htmx:beforeSwap", () => {
+    open.clear();
+    for (const menu of document.querySelectorAll("section details.menu[open]")) {
+      open.add(menu.closest("section").getAttribute("aria-labelledby"));
+    }
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const menu of document.querySelectorAll("section details.menu")) {
+      if (open.has(menu.closest("section").getAttribute("aria-labelledby"))) menu.open = true;
+    }
+  });
+
   // One menu at a time; a click elsewhere closes it.
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
