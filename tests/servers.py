@@ -7,16 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 import asyncpg
+from psutil import pid_exists
 
 from deploy.local.mailbox import MailboxServer
 from deploy.local.servers import running_servers
 from shared.migrations import upgrade
 
-__all__ = ["SERVICES", "TestServers", "clone_databases", "drop_databases", "test_servers"]
+__all__ = [
+    "SERVICES",
+    "TestServers",
+    "clone_databases",
+    "drop_databases",
+    "run_folder",
+    "test_servers",
+]
 
 SERVICES = ("identity", "customers", "subscriptions", "billing", "notifier")
 
@@ -40,16 +49,28 @@ class TestServers:
         return address._replace(path=f"/{name}").geturl()
 
 
+def run_folder(state: Path) -> Path:
+    """Make a folder of this run's own, so that two runs in one checkout do not meet.
+
+    The logs of a run stay until a later one starts: here what ended processes left is deleted.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    for old in state.glob("run-*"):
+        if not pid_exists(int(old.name.split("-")[1])):
+            rmtree(old, ignore_errors=True)
+    return Path(mkdtemp(dir=state, prefix=f"run-{os.getpid()}-"))
+
+
 @contextmanager
 def test_servers(state: Path) -> Iterator[TestServers]:
     """Start what `KONTOR_TEST_SERVERS` asks for, with a migrated template database per service."""
-    # A folder of its own per run: two runs in one checkout do not meet.
-    state.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(dir=state, prefix="run-"))
+    folder = run_folder(state)
     kind = os.environ.get("KONTOR_TEST_SERVERS", "embedded")
     with _containers(folder) if kind == "containers" else _embedded(folder) as servers:
         asyncio.run(_make_templates(servers))
         yield servers
+    for data in ("postgres", "kafka"):
+        rmtree(folder / data, ignore_errors=True)
 
 
 test_servers.__test__ = False  # type: ignore[attr-defined]

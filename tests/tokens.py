@@ -1,10 +1,12 @@
 """Tokens for tests: an issuer with keys of its own, so that no test waits for identity."""
 
+import atexit
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 from uuid import UUID
@@ -83,4 +85,6 @@ class Issuer:
 @cache
 def issuer() -> Issuer:
     """The one whose tokens every API of a test accepts."""
-    return Issuer("https://issuer.example", Path(mkdtemp(prefix="kontor-keys-")))
+    folder = Path(mkdtemp(prefix="kontor-keys-"))
+    atexit.register(rmtree, folder)
+    return Issuer("https://issuer.example", folder)

@@ -30,8 +30,9 @@ async def fill_bookings(database: str, count: int, *, stored: int = 0) -> Waitin
     waiting = [(uuid7(), uuid7(), uuid7()) for _ in range(count)]
     try:
         await connection.execute(
-            "INSERT INTO offerings (id, kind, name, details, archived) VALUES "
-            "($1, 'plan', 'Team', '{\"max_users\": 20, \"features\": {\"api\": true}}', false)",
+            "INSERT INTO offerings (id, kind, key, name, details, archived, is_default, version) "
+            "VALUES ($1, 'plan', 'team', 'Team', "
+            '\'{"max_users": 20, "features": {"api": true}}\', false, false, 1)',
             PLAN,
         )
         await connection.execute(
@@ -134,12 +135,13 @@ async def fill_invoices(database: str, waiting: Waiting, *, times: int = 1) -> d
                 "id", "customer_id", "request_id", "number", "state", "version", "title",
                 "currency", "language", "invoice_date", "due_date", "tax_treatment",
                 "subtotal_minor", "vat_minor", "rounding_minor", "total_minor", "paid_minor",
-                "settlement", "vat", "seller", "buyer", "opened_at",
+                "credited_minor", "credit_used_minor", "surplus_minor", "settlement", "vat",
+                "seller", "buyer", "opened_at",
             ],
             records=[
                 (
                     invoices[c], c, r, f"INV-{i:07}", "open", 1, "Plan Team", "CHF", "de",
-                    _DAY, date(2026, 1, 31), "standard", net, tax, 0, gross, 0, 0,
+                    _DAY, date(2026, 1, 31), "standard", net, tax, 0, gross, 0, 0, 0, 0, 0,
                     json.dumps(vat), json.dumps(seller), json.dumps(buyer), NOW,
                 )
                 for i, (c, _, r) in enumerate(waiting)
@@ -150,12 +152,12 @@ async def fill_invoices(database: str, waiting: Waiting, *, times: int = 1) -> d
             columns=[
                 "invoice_id", "position", "title", "description", "explanation", "quantity",
                 "unit", "unit_price", "basis", "discount_percent", "vat_category", "vat_percent",
-                "total_minor", "subscription_id", "request_id",
+                "total_minor", "credited_minor", "subscription_id", "request_id",
             ],
             records=[
                 (
                     invoices[c], 1, "Plan Team", "", "", 1, "", 49 * times, "net", 0, "standard", 8,
-                    net, s, r,
+                    net, 0, s, r,
                 )
                 for c, s, r in waiting
             ],

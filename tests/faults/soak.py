@@ -11,7 +11,6 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from uuid import uuid4
 
 import psutil
@@ -22,7 +21,7 @@ from tests.faults.fleet import Fleet, WorkerProcess, meanwhile, seeded
 from tests.faults.journeys import Journeys
 from tests.faults.oracle import verify
 from tests.faults.quiet import quiet
-from tests.servers import TestServers, clone_databases, test_servers
+from tests.servers import TestServers, clone_databases, run_folder, test_servers
 from tests.system import System
 
 _CUSTOMERS_PER_MINUTE = 30
@@ -112,7 +111,7 @@ async def _soak(system: System, fleet: Fleet, minutes: float) -> Report:
 
 async def _run(servers: TestServers, state: Path, minutes: float) -> Report:
     databases = await clone_databases(servers, uuid4().hex[:8])
-    folder = Path(mkdtemp(dir=state, prefix="soak-"))
+    folder = run_folder(state)
     system = System(servers, databases, folder, run_workers=False)
     system.environment["KONTOR_SESSION_TIMEOUT_MS"] = "3000"
     async with system, Fleet(system, folder) as fleet:

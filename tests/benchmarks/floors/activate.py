@@ -1,8 +1,8 @@
 """Floor of `paid_to_active_throughput`: consume, one transaction per 500, drain, produce.
 
-Writes the same rows as the product: inbox, subscription, offer, period, entitlements, two outbox
-rows per payment, which the second half of this program sends. No models, no rules, no retries.
-Arguments: database, bootstrap, topic prefix.
+Writes the same rows as the product: inbox, subscription, offer, period, history, entitlements,
+two outbox rows per payment, which the second half of this program sends. No models, no rules, no
+retries. Arguments: database, bootstrap, topic prefix.
 """
 
 import asyncio
@@ -33,9 +33,18 @@ WITH e AS (
     origin = 'invoice', cycle = offer.cycle, price_id = offer.price_id, period_start = $7,
     period_end = $8, anchor_day = $9, updated_at = $6
   FROM offer WHERE s.id = offer.subscription_id AND s.state = 'pending'
-  RETURNING s.id, s.customer_id, s.product_id, offer.invoice_id
+  RETURNING s.id, s.customer_id, s.product_id, s.version, offer.invoice_id
 ), period AS (
-  INSERT INTO periods SELECT id, 1, $7, $8, 'billed', invoice_id FROM active
+  INSERT INTO periods (subscription_id, term, period_start, period_end, outcome, invoice_id, worth)
+  SELECT id, 1, $7, $8, 'billed', invoice_id, '[]' FROM active
+), history AS (
+  INSERT INTO subscription_history
+    (subscription_id, version, at, actor, reason, event, before, after)
+  SELECT id, version, $6, 'floor', '', 'subscription.activated',
+    jsonb_build_object('state', 'pending', 'product_id', product_id, 'term', 0),
+    jsonb_build_object('state', 'active', 'product_id', product_id, 'term', 1,
+      'period', jsonb_build_object('start', $7::date, 'end', $8::date))
+  FROM active
 ), entitled AS (
   INSERT INTO entitlements SELECT customer_id, 1, jsonb_build_object('plan', product_id)
   FROM active ON CONFLICT (customer_id) DO UPDATE SET version = entitlements.version + 1

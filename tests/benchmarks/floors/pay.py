@@ -39,7 +39,7 @@ _PUBLISH = (
 )
 
 
-async def _pay(connection: Any, invoice_id: uuid.UUID) -> dict[str, Any]:
+async def settle(connection: Any, invoice_id: uuid.UUID) -> dict[str, Any]:
     now = datetime.now(UTC)
     async with connection.transaction():
         row = await connection.fetchrow(_READ, invoice_id)
@@ -106,7 +106,7 @@ def build(database: str, bootstrap: str, prefix: str) -> FastAPI:
     async def pay(invoice_id: uuid.UUID, request: Request) -> dict[str, Any]:
         await request.json()
         async with app.state.pool.acquire() as connection:
-            answer = await _pay(connection, invoice_id)
+            answer = await settle(connection, invoice_id)
         written.set()
         return answer
 
