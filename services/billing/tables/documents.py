@@ -1,0 +1,34 @@
+"""What was drawn of invoices."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from services.billing.tables.metadata import metadata
+from shared.due_work import due_work_columns, due_work_index
+
+__all__ = ["documents"]
+
+# Due work: each is drawn once, stored under the hash of its content, and then never changes.
+documents = Table(
+    "documents",
+    metadata,
+    *due_work_columns(),
+    Column("invoice_id", ForeignKey("invoices.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("storage_key", Text),
+    Column("sha256", Text),
+    Column("size_bytes", Integer),
+    Column("last_error", Text),
+    Column("stored_at", DateTime(timezone=True)),
+    UniqueConstraint("invoice_id", "kind"),
+    CheckConstraint("state IN ('due', 'stored', 'failed')", name="state"),
+    due_work_index("documents"),
+)

@@ -1,0 +1,126 @@
+"""Invoices, their lines, and the numbers that make them final."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.billing.tables.metadata import metadata
+
+__all__ = ["invoice_lines", "invoices", "number_series", "withdrawn_requests"]
+
+# `next_number` and `last_date` change in the finalising transaction only: gapless, in date order.
+number_series = Table(
+    "number_series",
+    metadata,
+    Column("series", Text, primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("next_number", BigInteger, nullable=False),
+    Column("last_date", Date, nullable=False),
+)
+
+_OWED = "total_minor - credited_minor - credit_used_minor - paid_minor + surplus_minor"
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=False),
+    Column("request_id", Uuid),
+    Column("number", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("invoice_date", Date, nullable=False),
+    Column("due_date", Date, nullable=False),
+    Column("tax_treatment", Text, nullable=False),
+    Column("subtotal_minor", BigInteger, nullable=False),
+    Column("vat_minor", BigInteger, nullable=False),
+    Column("rounding_minor", BigInteger, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("paid_minor", BigInteger, nullable=False),
+    Column("credited_minor", BigInteger, nullable=False),
+    Column("credit_used_minor", BigInteger, nullable=False),
+    Column("surplus_minor", BigInteger, nullable=False),
+    Column("settlement", Integer, nullable=False),
+    Column("vat", JSONB, nullable=False),
+    Column("seller", JSONB, nullable=False),
+    Column("buyer", JSONB, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("paid_at", DateTime(timezone=True)),
+    Column("voided_at", DateTime(timezone=True)),
+    # Deferred: the replaced one is written first, which makes room for its request's next invoice.
+    Column("replaced_by", ForeignKey("invoices.id", deferrable=True, initially="DEFERRED")),
+    Index(
+        "uq_invoices_request_id",
+        "request_id",
+        unique=True,
+        postgresql_where=text("replaced_by IS NULL"),
+    ),
+    Index("ix_invoices_customer_id_opened_at_id", "customer_id", "opened_at", "id"),
+    Index("ix_invoices_opened_at_id", "opened_at", "id"),
+    CheckConstraint("state IN ('draft', 'open', 'paid', 'void', 'credited')", name="state"),
+    CheckConstraint(
+        "least(paid_minor, credited_minor, surplus_minor, total_minor - credit_used_minor, "
+        "credit_used_minor) >= 0",
+        name="amounts",
+    ),
+    CheckConstraint(
+        f"CASE state WHEN 'open' THEN {_OWED} > 0 WHEN 'paid' THEN {_OWED} = 0 "
+        f"WHEN 'credited' THEN {_OWED} = 0 WHEN 'void' THEN paid_minor = 0 ELSE true END",
+        name="owed",
+    ),
+)
+
+invoice_lines = Table(
+    "invoice_lines",
+    metadata,
+    Column("invoice_id", ForeignKey("invoices.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("explanation", Text, nullable=False),
+    Column("quantity", Numeric(18, 6), nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("unit_price", Numeric(18, 4), nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("discount_percent", Numeric(7, 4), nullable=False),
+    Column("vat_category", Text, nullable=False),
+    Column("vat_percent", Numeric(7, 4), nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("subscription_id", Uuid),
+    Column("request_id", Uuid),
+    Column("cycle", Text),
+    Column("period_start", Date),
+    Column("period_end", Date),
+    Column("credited_minor", BigInteger, nullable=False),
+    CheckConstraint(
+        "credited_minor BETWEEN least(total_minor, 0) AND greatest(total_minor, 0)",
+        name="credited",
+    ),
+)
+
+# Nobody waits for these lines any more; the request itself may come later, or never.
+withdrawn_requests = Table(
+    "withdrawn_requests",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("subscription_id", Uuid, primary_key=True),
+    Column("customer_id", Uuid, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("withdrawn_at", DateTime(timezone=True), nullable=False),
+)
