@@ -176,6 +176,7 @@ subscriptions = Table(
     Column("period_end", Date),
     Column("anchor_day", Integer),
     Column("invoice_id", Uuid),
+    Column("invoice_version", Integer),
     Column("canceled_from", Text),
     Column("scheduled_product_id", ForeignKey("offerings.id")),
     Column("scheduled_cycle", Text),

@@ -207,9 +207,25 @@ def test_what_was_dropped_stays_dropped_and_only_the_history_tells() -> None:
 
 
 def test_paid_once_more_nothing_happens() -> None:
-    own = has(SMALL, invoice_id=INVOICE)
+    own = has(SMALL, invoice_id=INVOICE, invoice_version=2)
 
     assert paid(own, offer(own, state="settled")).nothing
+
+
+def test_old_news_of_a_payment_undoes_nothing_newer() -> None:
+    own = has(SMALL, invoice_id=INVOICE, invoice_version=2)
+    settled = of(offer(own, state="settled"))
+    back = event(InvoicePaymentReversed, own, version=3)
+    again = event(InvoicePaid, own, version=4, settlement=2)
+
+    overdue = told(outcomes.payment_reversed, back, own, found=settled).subscriptions[own.id]
+    assert told(outcomes.invoice_paid, event(InvoicePaid, own), overdue, found=settled).nothing
+
+    resumed = told(outcomes.invoice_paid, again, overdue, found=settled).subscriptions[own.id]
+    early = told(outcomes.invoice_paid, again, own, found=settled).subscriptions[own.id]
+    for paid_again in (resumed, early):
+        assert paid_again.state is State.ACTIVE
+        assert told(outcomes.payment_reversed, back, paid_again, found=settled).nothing
 
 
 def test_a_line_without_its_vat_is_worth_nothing() -> None:
@@ -228,7 +244,7 @@ def test_a_period_that_began_by_itself_is_billed_when_its_invoice_is_paid() -> N
     (billed,) = made.saved_periods.values()
     assert (billed.outcome, billed.invoice_id) == ("billed", INVOICE)
     assert [p.minor for p in billed.worth] == [3000]
-    assert made.subscriptions[own.id] == replace(own, invoice_id=INVOICE)
+    assert made.subscriptions[own.id] == replace(own, invoice_id=INVOICE, invoice_version=2)
 
 
 # -- reversed --------------------------------------------------------------------------------------
@@ -244,12 +260,12 @@ def test_a_payment_that_went_back_makes_past_due_and_the_next_one_resumes_with_t
     overdue = made.subscriptions[own.id]
     (message,) = made.events()
 
-    assert overdue == replace(own, version=2, state=State.PAST_DUE)
+    assert overdue == replace(own, version=2, state=State.PAST_DUE, invoice_version=2)
     assert message.due_date == date(2026, 4, 20)  # type: ignore[attr-defined]
-    again = event(InvoicePaid, own, settlement=2)
+    again = event(InvoicePaid, own, version=3, settlement=2)
     resumed = told(outcomes.invoice_paid, again, overdue, found=settled)
     assert types(resumed) == ["resumed"]
-    assert resumed.subscriptions[own.id] == replace(own, version=3)
+    assert resumed.subscriptions[own.id] == replace(own, version=3, invoice_version=3)
 
 
 def test_canceled_it_stays_canceled_but_is_not_paid() -> None:
@@ -261,7 +277,10 @@ def test_canceled_it_stays_canceled_but_is_not_paid() -> None:
     assert (unpaid.state, unpaid.canceled_from) == (State.CANCELING, State.PAST_DUE)
     assert made.book.unused(unpaid, date(2026, 3, 15)) == []
     again = told(
-        outcomes.invoice_paid, event(InvoicePaid, own, settlement=2), unpaid, found=settled
+        outcomes.invoice_paid,
+        event(InvoicePaid, own, version=3, settlement=2),
+        unpaid,
+        found=settled,
     )
     assert again.subscriptions[own.id].canceled_from is State.ACTIVE
 

@@ -118,6 +118,7 @@ class Subscription:
         period: running period in the customer's local dates; None where there is no end.
         anchor_day: day of month that renewals return to after a shorter month.
         invoice_id: the invoice that the running term stands on, where there is one.
+        invoice_version: the newest version of it that said something of its payment.
         canceled_from: the state that revoking the cancellation leads back to.
         remind_at: when to tell that the trial ends soon; None: not, or done.
     """
@@ -135,9 +136,14 @@ class Subscription:
     period: Period | None = None
     anchor_day: int | None = None
     invoice_id: UUID | None = None
+    invoice_version: int | None = None
     canceled_from: State | None = None
     scheduled: ScheduledChange | None = None
     remind_at: datetime | None = None
+
+    def knows(self, invoice_id: UUID, version: int) -> bool:
+        """Whether this version of its invoice, or a newer one, has been heard of."""
+        return self.invoice_id == invoice_id and version <= (self.invoice_version or 0)
 
     @property
     def live(self) -> bool:

@@ -186,7 +186,7 @@ _LINK = (
     "AS lapses_on FROM offers o2 WHERE o2.request_id = k.request_id "
     "AND o2.subscription_id = k.subscription_id) l "
     "WHERE o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
-    "AND c.id = o.customer_id AND o.state = 'open') "
+    "AND c.id = o.customer_id AND (o.state = 'open' OR o.invoice_id IS NULL)) "
     "SELECT o.* FROM offers o WHERE o.state = 'open' AND o.customer_id = ANY($5) "
     "AND o.invoice_id = ANY($6) AND NOT EXISTS (SELECT 1 FROM k "
     "WHERE k.request_id = o.request_id AND k.subscription_id = o.subscription_id)"

@@ -48,6 +48,7 @@ def subscription_of(row: Any) -> Subscription:
         period=Period(row.period_start, row.period_end) if row.period_start else None,
         anchor_day=row.anchor_day,
         invoice_id=row.invoice_id,
+        invoice_version=row.invoice_version,
         canceled_from=_STATES.get(row.canceled_from),
         scheduled=ScheduledChange(row.scheduled_product_id, row.scheduled_cycle, row.scheduled_on)
         if row.scheduled_on
@@ -71,6 +72,7 @@ def _row(subscription: Subscription, time_zone: str, now: datetime) -> dict[str,
         "period_end": period.end if period else None,
         "anchor_day": subscription.anchor_day,
         "invoice_id": subscription.invoice_id,
+        "invoice_version": subscription.invoice_version,
         "canceled_from": str(subscription.canceled_from) if subscription.canceled_from else None,
         "scheduled_product_id": scheduled.product_id if scheduled else None,
         "scheduled_cycle": scheduled.cycle if scheduled else None,

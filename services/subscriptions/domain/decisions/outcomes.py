@@ -86,7 +86,12 @@ def invoice_paid(draft: Draft, event: InvoicePaid, found: Found) -> None:
                 replace(period, outcome="billed", invoice_id=event.invoice_id, worth=worth)
             )
             if subscription.term == period.term:
-                draft.note(subscription, event.TYPE, invoice_id=event.invoice_id)
+                draft.note(
+                    subscription,
+                    event.TYPE,
+                    invoice_id=event.invoice_id,
+                    invoice_version=event.version,
+                )
         elif offer or period:
             _resume(draft, subscription, event)
 
@@ -105,6 +110,7 @@ def _activate(draft: Draft, subscription: Subscription, offer: Offer, event: Inv
         period,
         paid_on.day if period else None,
         event.invoice_id,
+        event.version,
         event.settlement,
         offer.request_id,
         worth=_worth(event, key),
@@ -116,9 +122,12 @@ def _activate(draft: Draft, subscription: Subscription, offer: Offer, event: Inv
 def _resume(draft: Draft, subscription: Subscription, event: InvoicePaid) -> None:
     unpaid = {State.PAST_DUE, State.SUSPENDED}
     canceled = subscription.canceled_from in unpaid
-    if subscription.invoice_id != event.invoice_id or not (
-        canceled or subscription.state in unpaid
+    if subscription.invoice_id != event.invoice_id or subscription.knows(
+        event.invoice_id, event.version
     ):
+        return
+    if not (canceled or subscription.state in unpaid):
+        draft.note(subscription, event.TYPE, invoice_version=event.version)
         return
     facts = {
         "term": subscription.term,
@@ -127,7 +136,13 @@ def _resume(draft: Draft, subscription: Subscription, event: InvoicePaid) -> Non
         "settlement": event.settlement,
     }
     back = State.ACTIVE if canceled else None
-    draft.step(subscription, Trigger.RESUME, facts, canceled_from=back)
+    draft.step(
+        subscription,
+        Trigger.RESUME,
+        facts,
+        canceled_from=back,
+        invoice_version=event.version,
+    )
 
 
 def payment_reversed(draft: Draft, event: InvoicePaymentReversed, found: Found) -> None:
@@ -136,6 +151,8 @@ def payment_reversed(draft: Draft, event: InvoicePaymentReversed, found: Found) 
         subscription = draft.subscriptions.get(key[1])
         offer = found.offers.get(key)
         if subscription is None or (offer and offer.state == "open"):
+            continue
+        if subscription.knows(event.invoice_id, event.version):
             continue
         paid = subscription.state is State.ACTIVE or (
             subscription.state is State.CANCELING and subscription.canceled_from is State.ACTIVE
@@ -147,7 +164,13 @@ def payment_reversed(draft: Draft, event: InvoicePaymentReversed, found: Found) 
         facts = {"invoice_id": event.invoice_id, "due_date": event.due_date}
         canceling = subscription.state is State.CANCELING
         from_state = State.PAST_DUE if canceling else None
-        draft.step(subscription, Trigger.REVERSE_PAYMENT, facts, canceled_from=from_state)
+        draft.step(
+            subscription,
+            Trigger.REVERSE_PAYMENT,
+            facts,
+            canceled_from=from_state,
+            invoice_version=event.version,
+        )
 
 
 def invoice_voided(draft: Draft, event: InvoiceVoided, found: Found) -> None:

@@ -19,7 +19,7 @@ class Term:
     """What begins.
 
     Attributes:
-        settlement: of the invoice that paid for it.
+        invoice_version, settlement: of the invoice that paid for it.
         request_id: of the invoice that was, or now is, asked for it.
         outcome: of its period in the ledger.
         worth: what the period is worth when it is given up.
@@ -33,6 +33,7 @@ class Term:
     period: Period | None = None
     anchor_day: int | None = None
     invoice_id: UUID | None = None
+    invoice_version: int | None = None
     settlement: int | None = None
     request_id: UUID | None = None
     outcome: Literal["billed", "requested"] = "billed"
@@ -80,6 +81,8 @@ def begin(
         period=term.period,
         anchor_day=term.anchor_day,
         invoice_id=term.invoice_id,
+        invoice_version=term.invoice_version
+        or (subscription.invoice_version if subscription.invoice_id == term.invoice_id else None),
         canceled_from=None,
         scheduled=None,
         remind_at=None,
