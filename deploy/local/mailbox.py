@@ -55,7 +55,7 @@ class MailboxServer(Server):
 
 def read_mailbox(folder: Path) -> list[Mail]:
     """All mails, oldest first."""
-    return [_read_mail(path) for path in sorted(folder.glob("*.eml"))]
+    return [read_mail(path) for path in sorted(folder.glob("*.eml"))]
 
 
 def set_behaviour(folder: Path, behaviour: Behaviour) -> None:
@@ -65,7 +65,7 @@ def set_behaviour(folder: Path, behaviour: Behaviour) -> None:
     unfinished.replace(folder / BEHAVIOUR_FILE)
 
 
-def _read_mail(path: Path) -> Mail:
+def read_mail(path: Path) -> Mail:
     received_at = datetime.strptime(path.name.partition("-")[0], TIME_FORMAT).replace(tzinfo=UTC)
     # Lines end in CRLF on the wire and in the file, in \n for whoever reads the text.
     message = message_from_bytes(path.read_bytes().replace(b"\r\n", b"\n"), policy=default)

@@ -48,32 +48,47 @@ async def quiet(
     """
     groups = [(consumer.topic.name, group) for _, consumer, group in await consumed(system)]
     groups += more_groups
-    deadline = time.monotonic() + limit_s
     admin = AIOKafkaAdminClient(bootstrap_servers=system.servers.kafka_bootstrap)
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=system.servers.kafka_bootstrap,
-        isolation_level="read_committed",
-        fetch_max_wait_ms=20,
+    reader, written = (
+        AIOKafkaConsumer(
+            bootstrap_servers=system.servers.kafka_bootstrap,
+            isolation_level=level,
+            fetch_max_wait_ms=20,
+        )
+        for level in ("read_committed", "read_uncommitted")
     )
     await admin.start()
-    await reader.start()
     try:
-        before: Mapping[str, int] | None = None
-        while True:
-            waiting = await _waiting(system, parked)
-            try:
-                unread, ends = await _unread(system, admin, reader, groups)
-            except KafkaError as error:  # a broker that has just come back
-                unread, ends = {repr(error): 1}, {}
-            if not waiting and not unread and ends == before:
-                return
-            before = ends
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not quiet after {limit_s:.0f} s: {waiting} {unread}")
-            await asyncio.sleep(0.1)
+        async with reader, written:
+            await _until_twice_the_same(system, parked, admin, reader, written, groups, limit_s)
     finally:
-        await reader.stop()
         await admin.close()
+
+
+async def _until_twice_the_same(
+    system: System,
+    parked: int,
+    admin: Any,
+    reader: AIOKafkaConsumer,
+    written: AIOKafkaConsumer,
+    groups: Collection[tuple[str, str]],
+    limit_s: float,
+) -> None:
+    deadline = time.monotonic() + limit_s
+    before: Mapping[TopicPartition, int] | None = None
+    while True:
+        waiting = await _waiting(system, parked)
+        try:
+            unread, ends = await _unread(system, admin, reader, groups)
+            unread |= await _unmarked(written, ends)
+        except KafkaError as error:  # a broker that has just come back
+            unread, ends = {repr(error): 1}, {}
+        if not waiting and not unread and ends == before:
+            return
+        before = ends
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not quiet after {limit_s:.0f} s: {waiting} {unread}")
+        await asyncio.sleep(0.1)
 
 
 _WAITING = {
@@ -103,7 +118,7 @@ async def _waiting(system: System, parked: int) -> dict[str, int]:
 
 async def _unread(
     system: System, admin: Any, reader: Any, groups: Iterable[tuple[str, str]]
-) -> tuple[dict[str, int], dict[str, int]]:
+) -> tuple[dict[str, int], dict[TopicPartition, int]]:
     """Messages by group that are not acknowledged, and the ends of the topics."""
     partitions = range(int(system.environment["KONTOR_PARTITIONS"]))
     groups = list(groups)
@@ -121,10 +136,15 @@ async def _unread(
             partition = TopicPartition(f"{system.prefix}{topic}", number)
             position = offsets[partition].offset if partition in offsets else 0
             unread[group] += await _count(reader, partition, max(position, 0), ends[partition])
-    return (
-        {group: count for group, count in unread.items() if count},
-        {f"{tp.topic}/{tp.partition}": end for tp, end in ends.items()},
-    )
+    return {group: count for group, count in unread.items() if count}, ends
+
+
+async def _unmarked(
+    written: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+) -> dict[str, int]:
+    """Partitions with a transaction that is committed, but not marked so and not seen yet."""
+    count = sum(end > ends[tp] for tp, end in (await written.end_offsets(list(ends))).items())
+    return {"partitions with a transaction that has no mark": count} if count else {}
 
 
 async def _count(reader: Any, partition: TopicPartition, start: int, end: int) -> int:

@@ -145,7 +145,10 @@ async def asked_of_billing(system: System, customer: Any, kind: type[Event]) -> 
 
 
 async def make_due(system: System, decision: Any, now: datetime) -> int:
+    """Run due work as of `now`; returns how many it was about."""
     async with database_of(system, "subscriptions") as database, database.transaction() as tx:
+        # It passes over customers whom a worker has just locked, and here nobody asks again.
+        await tx.fetch("SELECT id FROM customers ORDER BY id FOR UPDATE")
         done: int = await decision(tx, now=now, new_id=new_id, limit=1000)
         return done
 
