@@ -2,16 +2,18 @@
 
 FastStream acknowledges first, starts at the newest record, and drops a batch whose handler or
 decoder raises. Here: manual acknowledgement, from the earliest record, raw bytes in the decoder,
-and no way out of the handler without `ack` or `nack`.
+and no way out of the handler but committed offsets or `nack`.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
@@ -27,21 +29,58 @@ __all__ = ["create_broker", "subscribe"]
 log = structlog.get_logger()
 
 _NACK_PAUSE_S = 1.0
+_COMMIT_LIMIT_S = 2.0
 
 
-class _Prompt(BatchSubscriber):
-    """Asks again at once when there was nothing.
+class _Commits:
+    """Commits the offsets of a settled batch while the next one is under way, one at a time."""
 
-    FastStream's own then sleeps for as long as it has waited, and what comes meanwhile is late.
-    """
+    def __init__(self) -> None:
+        self._last: asyncio.Task[None] | None = None
 
-    __slots__ = ()
+    async def begin(self, consumer: AIOKafkaConsumer, records: Iterable[ConsumerRecord]) -> None:
+        if self._last:
+            await asyncio.wait({self._last})
+        ends = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+        self._last = asyncio.create_task(_commit(consumer, ends))
 
-    async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
-        found = await consumer.getmany(
-            timeout_ms=self.batch_timeout_ms, max_records=self.max_records
-        )
-        return tuple(chain.from_iterable(found.values()))
+    async def end(self) -> None:
+        if self._last:
+            await asyncio.wait({self._last}, timeout=_COMMIT_LIMIT_S)
+            self._last.cancel()  # without a broker it would try for ever
+
+
+async def _commit(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+    own = {tp: end for tp, end in ends.items() if tp in consumer.assignment()}
+    try:
+        if own:
+            await consumer.commit(own)
+    except KafkaError as error:
+        # Whoever has the partitions now reads the batch again, and the inbox has it.
+        log.info("offsets are not committed", error=repr(error))
+
+
+def _prompt(commits: _Commits) -> type[BatchSubscriber]:
+    class Prompt(BatchSubscriber):
+        """Asks again at once when there was nothing.
+
+        FastStream's own then sleeps for as long as it has waited, and what comes meanwhile is late.
+        """
+
+        __slots__ = ()
+
+        async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+            found = await consumer.getmany(
+                timeout_ms=self.batch_timeout_ms, max_records=self.max_records
+            )
+            return tuple(chain.from_iterable(found.values()))
+
+        async def stop(self) -> None:
+            self.running = False  # a batch that is still under way ends its commit itself
+            await commits.end()
+            await super().stop()
+
+    return Prompt
 
 
 async def _raw(message: Any) -> Any:
@@ -78,6 +117,8 @@ def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor
         no_reply=True,
     )
 
+    commits = _Commits()
+
     async def settle(message: KafkaMessage) -> None:
         try:
             await processor.process(message.raw_message)
@@ -87,10 +128,12 @@ def subscribe(broker: KafkaBroker, settings: Settings, processor: BatchProcessor
             await asyncio.sleep(_NACK_PAUSE_S)
             await message.nack()
         else:
-            await message.ack()
+            await commits.begin(message.consumer, message.raw_message)
+            if not subscriber.running:
+                await commits.end()
 
     subscriber(settle)
     if type(subscriber) is not BatchSubscriber:
         raise TypeError(f"a batch subscriber was asked for, not a {type(subscriber).__name__}")
-    subscriber.__class__ = _Prompt
+    subscriber.__class__ = _prompt(commits)
     return subscriber
