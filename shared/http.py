@@ -26,11 +26,11 @@ from shared.auth import Call, Gate, Rule, admit, named_rule
 from shared.clock import Clock, NewId, new_id, system_clock
 from shared.correlation import Correlation, correlated
 from shared.database import Database
-from shared.errors import InputInvalid
+from shared.errors import Conflict, InputInvalid
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
 from shared.openapi import describe_access
 from shared.problems import HANDLERS, PROBLEM_SCHEMA, unavailable
-from shared.sql_errors import is_transient, serialization_failed
+from shared.sql_errors import is_transient, refers_to_nothing, serialization_failed
 from shared.tracing import SpanKind, span
 
 __all__ = ["BODY_MAX_BYTES", "InputModel", "create_api", "new_router"]
@@ -153,6 +153,11 @@ async def _write(endpoint: _Endpoint, request: Request) -> Response:
             response = await _write_once(endpoint, request)
             break
         except Exception as error:
+            if refers_to_nothing(error):
+                # It was there when it was looked at, and somebody has deleted it since.
+                raise Conflict(
+                    "deleted_meanwhile", "Something that this needs has just been deleted."
+                ) from error
             if not is_transient(error):
                 raise
             if attempt == _TRIES or not serialization_failed(error):

@@ -4,7 +4,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-__all__ = ["is_transient", "serialization_failed"]
+__all__ = ["is_transient", "refers_to_nothing", "serialization_failed"]
 
 # SQLSTATE classes that pass by themselves: connection, transaction rollback, resources,
 # operator intervention; 55P03 is a lock that was not available in time.
@@ -32,6 +32,11 @@ def is_transient(error: BaseException) -> bool:
     gone = (OSError, TimeoutError, PoolTimeoutError, asyncpg.InternalClientError)
     # A plan that a migration has made invalid is made anew.
     return isinstance(error, (*gone, asyncpg.InvalidCachedStatementError))
+
+
+def refers_to_nothing(error: BaseException) -> bool:
+    """Tell whether a row was to refer to one that is not there any more (23503)."""
+    return _sqlstate(error) == "23503"
 
 
 def serialization_failed(error: BaseException) -> bool:

@@ -75,6 +75,9 @@ def _facts(facts: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
         found["product"] = names[facts["product_id"]]
     if period := facts.get("period"):
         found["period"] = span(period)
+    if offer := facts.get("offer"):
+        name = names.get(offer["product_id"], "another product")
+        found["offer"] = f"{name}, {offer['cycle']}"
     if scheduled := facts.get("scheduled"):
         name = names.get(scheduled["product_id"], "another product")
         found["waits"] = f"{name} from {day(scheduled['effective_on'])}"

@@ -172,7 +172,7 @@ async def test_a_withdrawal_names_what_is_lost_and_what_stays(house: House, admi
     customer = await with_plan(house)
     await act(house.system, customer, "Analytics", "activate_free")
     question = await ask(admin, customer, "Team", "withdraw")
-    assert "CHF 52.97 of unused time is deleted." in question.text
+    assert "CHF 52.95 of unused time is deleted." in question.text
     assert "Analytics stays booked." in question.text
 
     done = await confirm(admin, question, reason="Asked for by phone")

@@ -100,6 +100,7 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.repository.books:get_books:*": _BOOKING,
     "services.subscriptions.repository.copies:delete_users:*": _COPY,
     "services.subscriptions.repository.copies:get_*": _BOOKING,
+    "services.subscriptions.repository.copies:move_*": _COPY,
     "services.subscriptions.repository.copies:save_*": _COPY,
     "services.subscriptions.repository.offers:get_*": _BOOKING,
     "services.subscriptions.repository.subscriptions:get_*": _BOOKING,

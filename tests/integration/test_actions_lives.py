@@ -131,7 +131,7 @@ async def test_an_upgrade_leaves_what_is_paid_until_its_own_payment_and_says_wha
     preview = await act(system, made, "Business", "upgrade", cycle="monthly", dry_run=True)
     # Paid today, nothing is used up: (99.00 - 19.00) x 1.081, rounded to 5 Rappen.
     assert preview["amount"] == shown["amount"] == {"amount": "86.50", "currency": "CHF"}
-    assert preview["credit"] == shown["credit"] == {"amount": "20.54", "currency": "CHF"}
+    assert preview["credit"] == shown["credit"] == {"amount": "20.55", "currency": "CHF"}
     assert [line["unit_price"] for line in preview["lines"]] == ["99.0000", "-19.00"]
     assert preview["lines"][1]["explanation"].startswith("CHF 19.00 x ")
     assert preview["events"] == ["subscription.change_scheduled", "invoice.requested"]

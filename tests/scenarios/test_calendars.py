@@ -169,7 +169,7 @@ async def test_value_that_came_over_from_an_earlier_invoice_comes_back_too(
 
     await calendar.on("01-04")  # 30 of 31 days: 95.81 and VAT, and what came back is gone, too
     await calendar.plan("withdraw", "Business")
-    await calendar.tells("withdrawn Business forfeits 103.57")
+    await calendar.tells("withdrawn Business forfeits 103.55")
     await calendar.invoices("credit_balance.changed -378.10")
     await calendar.has(None)
 
@@ -276,9 +276,9 @@ async def test_several_modules_are_one_invoice(calendar: Calendar) -> None:
     )
     await calendar.has(None, "Analytics", "Archive")
 
-    await calendar.on("01-22")  # 21 of 31 days: 6.10 and 0.49 VAT
+    await calendar.on("01-22")  # 21 of 31 days: 6.10 and 0.49 VAT, rounded as invoices are
     await calendar.modules("withdraw", "Archive")
-    await calendar.tells("withdrawn Archive forfeits 6.59")
+    await calendar.tells("withdrawn Archive forfeits 6.60")
     await calendar.has(None, "Analytics")
 
 

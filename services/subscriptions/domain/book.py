@@ -1,14 +1,15 @@
 """All of one customer that decisions need, as it is under the customer's lock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from services.subscriptions.domain.catalogue import Catalogue, Offering
-from services.subscriptions.domain.ledger import LedgerPeriod, Offer, Taken, unused
+from services.subscriptions.domain.ledger import LedgerPeriod, Offer, Taken, gross, unused
 from services.subscriptions.domain.subscription import State, Subscription
+from shared.money import Money
 
 __all__ = ["Book", "Customer", "Policy"]
 
@@ -71,6 +72,12 @@ class Book:
         if plan is None or plan.state is State.PENDING:
             return frozenset()
         return frozenset(self.offering(plan.product_id).included_modules)
+
+    def gross(self, taken: Iterable[Taken]) -> Money:
+        """Unused value including VAT, rounded as the seller rounds totals."""
+        currency = self.customer.currency
+        rounding = self.seller.rounding_minor if self.seller else {}
+        return gross(taken, currency, rounding.get(currency, 1))
 
     def unused(self, subscription: Subscription, on: date) -> list[Taken]:
         """What is paid and not used up; nothing while it is not paid."""

@@ -22,7 +22,7 @@ from services.subscriptions.domain.catalogue import (
 )
 from shared.errors import InputInvalid
 
-__all__ = ["KEY_MAX", "Entry", "NewPrice", "Part", "overlay"]
+__all__ = ["KEY_MAX", "Entry", "NewPrice", "Part", "VatTable", "overlay"]
 
 Part = Literal["group", "feature", "plan", "module"]
 KEY_MAX = 64
@@ -37,6 +37,14 @@ class NewPrice:
     unit_price: Decimal | None
     basis: Literal["net", "gross"]
     vat_category: str
+
+
+@dataclass(frozen=True, slots=True)
+class VatTable:
+    """The VAT categories that have a rate, now or later, in the seller's home country."""
+
+    country: str
+    categories: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,13 @@ def overlay(
     entries: Sequence[Entry],
     *,
     new_id: Callable[[], UUID],
+    vat: VatTable | None = None,
     archive_missing: bool = False,
 ) -> tuple[Catalogue, list[Offering]]:
     """The catalogue as it would be, and the products in use that no entry names.
 
-    Those are archived when `archive_missing` says so.
+    Those are archived when `archive_missing` says so. Without a `vat` table, before the seller has
+    saved one, prices may have any category.
 
     Raises:
         InputInvalid: an entry breaks a rule; names its field by the path in the document.
@@ -99,7 +109,7 @@ def overlay(
     after = replace(
         after,
         offerings=offerings | {ident: o for ident, o in linked.items() if o},
-        prices=_prices(known, named, new_id),
+        prices=_prices(known, named, new_id, vat),
     )
     _check_defaults(after, named)
     return after, missing
@@ -198,11 +208,13 @@ def _modules(entry: Entry, after: Catalogue) -> Iterable[UUID]:
         yield found.id
 
 
-def _prices(known: Catalogue, named: _Named, new_id: Callable[[], UUID]) -> tuple[Price, ...]:
+def _prices(
+    known: Catalogue, named: _Named, new_id: Callable[[], UUID], vat: VatTable | None
+) -> tuple[Price, ...]:
     """The current prices; one with other terms than before is a new version."""
     current = {price.slot: price for price in known.prices}
     for entry, ident, _ in named:
-        for given in entry.prices:
+        for index, given in enumerate(entry.prices):
             old = current.get((ident, given.currency, given.cycle))
             new = Price(
                 new_id(),
@@ -214,8 +226,12 @@ def _prices(known: Catalogue, named: _Named, new_id: Callable[[], UUID]) -> tupl
                 given.vat_category,
                 old.version + 1 if old else 1,
             )
-            if old is None or old.terms != new.terms:
-                current[new.slot] = new
+            if old and old.terms == new.terms:
+                continue
+            if vat and given.vat_category not in vat.categories:
+                rule = f"there is no VAT rate for {given.vat_category} in {vat.country}"
+                raise entry.refuse(f"prices[{index}].vat_category", rule)
+            current[new.slot] = new
     return tuple(current.values())
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.subscriptions.domain.book import Book
 from services.subscriptions.domain.catalogue import Kind
-from services.subscriptions.domain.ledger import LedgerPeriod, Offer, Taken, gross
+from services.subscriptions.domain.ledger import LedgerPeriod, Offer, Taken
 from services.subscriptions.domain.pricing import Charge, title_of
 from services.subscriptions.domain.subscription import (
     TRANSITIONS,
@@ -48,11 +48,18 @@ def period_part(period: Period | None) -> EventPeriod | None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One edge of a subscription's life, or what else its history tells of."""
+    """One edge of a subscription's life, or what else its history tells of.
+
+    Attributes:
+        offer: what is offered or let go of by it.
+        reason: why, where no operator gives one.
+    """
 
     before: Subscription | None
     after: Subscription
     event: str
+    offer: Offer | None = None
+    reason: str = ""
 
 
 class Draft:
@@ -104,9 +111,13 @@ class Draft:
         facts: Mapping[str, Any] | None = None,
         *,
         new: bool = False,
+        offer: Offer | None = None,
+        reason: str = "",
         **changes: Any,
     ) -> Subscription:
         """Take an edge; `facts` are the event's own, `changes` the subscription's.
+
+        `offer` and `reason` are for the history; without one, the event's own reason is.
 
         Raises:
             TransitionImpossible: there is no such edge.
@@ -122,14 +133,17 @@ class Draft:
                 **(facts or {}),
             )
         )
-        self.steps.append(Step(None if new else subscription, after, kind))
+        why = reason or (facts or {}).get("reason", "")
+        self.steps.append(Step(None if new else subscription, after, kind, offer, why))
         self.subscriptions[after.id] = after
         return after
 
-    def note(self, subscription: Subscription, event: str, **changes: Any) -> None:
+    def note(
+        self, subscription: Subscription, event: str, reason: str = "", **changes: Any
+    ) -> None:
         """Something for the history that is no edge, and that nobody else is told."""
         after = replace(subscription, **changes)
-        self.steps.append(Step(subscription, after, event))
+        self.steps.append(Step(subscription, after, event, reason=reason))
         self.subscriptions[after.id] = after
 
     def save_offer(self, offer: Offer) -> None:
@@ -196,7 +210,7 @@ class Draft:
         # What an offer keeps for the balance goes there only when it is paid.
         kept = [t for charge in self.charges for t in (*charge.used, *charge.rest)]
         given = [t for t in self._returned if t not in kept]
-        return gross((*kept, *given), self.book.customer.currency)
+        return self.book.gross((*kept, *given))
 
     def events(self) -> list[Event]:
         """Everything to publish, in order; asked for when all is decided."""
@@ -241,11 +255,18 @@ class Draft:
     # -- what several decisions do -------------------------------------------------------------
 
     def drop_offer(
-        self, subscription: Subscription, reason: str, withdrawn: Withdrawal | None
+        self,
+        subscription: Subscription,
+        reason: str,
+        withdrawn: Withdrawal | None,
+        *,
+        detail: str = "",
     ) -> Subscription:
         """Let go of the open offer, if there is one; everything else stays as it is.
 
-        `withdrawn`: why billing is told to let go of its invoice; None when it did that itself.
+        Args:
+            withdrawn: why billing is told to let go of its invoice; None when it did that itself.
+            detail: the reason in words, for the history.
         """
         offer = self.offers.get(subscription.id)
         if offer is None:
@@ -255,9 +276,11 @@ class Draft:
             self.withdraw_request(offer.request_id, subscription.id, withdrawn)
         facts: dict[str, Any] = {"request_id": offer.request_id, "reason": reason}
         if not offer.is_change:
-            return self.step(subscription, Trigger.DROP_BOOKING, facts)
-        facts["to"] = self.product(subscription.kind, offer.product_id)
-        return self.step(subscription, Trigger.DROP_CHANGE, facts)
+            trigger = Trigger.DROP_BOOKING
+        else:
+            trigger = Trigger.DROP_CHANGE
+            facts["to"] = self.product(subscription.kind, offer.product_id)
+        return self.step(subscription, trigger, facts, offer=offer, reason=detail)
 
     def drop_scheduled(self, subscription: Subscription, reason: str) -> Subscription:
         """Let go of the scheduled change, if there is one."""
@@ -279,6 +302,13 @@ class Draft:
             other = self.subscriptions.get(subscription_id)
             if other and other.kind == "plan" and other.id != keep and not other.live:
                 self.drop_offer(other, reason, "replaced")
+
+    def drop_leaning(self, subscription: Subscription) -> None:
+        """Let go of offers that credit this one's value, which now goes elsewhere: given once."""
+        for other_id, offer in list(self.offers.items()):
+            taken = {one.subscription_id for one in (*offer.used, *offer.rest)}
+            if other_id != subscription.id and subscription.id in taken:
+                self.drop_offer(self.subscriptions[other_id], "credit_gone", "replaced")
 
     def live_modules(self) -> list[Subscription]:
         return [s for s in self.subscriptions.values() if s.kind == "module" and s.live]

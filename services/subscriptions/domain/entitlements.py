@@ -11,7 +11,6 @@ from services.subscriptions.domain.subscription import State, Subscription
 __all__ = ["Entitlements", "entitlements"]
 
 _GRANTS = frozenset({State.TRIALING, State.ACTIVE, State.PAST_DUE, State.CANCELING})
-_ENDS = frozenset({State.TRIALING, State.CANCELING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +55,5 @@ def entitlements(subscriptions: Iterable[Subscription], catalogue: Catalogue) ->
         features=dict(sorted(features.items())),
         max_users=offering.max_users if offering else 0,
         paid_until=period_end if plan and plan.origin == "invoice" else None,
-        access_until=period_end if plan and plan.state in _ENDS else None,
+        access_until=plan.ends_on if plan else None,
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+from shared.invoicing import sum_up
 from shared.money import Money, divide_half_up
 from shared.periods import Period
 
@@ -119,16 +120,17 @@ def unused(periods: Iterable[LedgerPeriod], term: int, on: date) -> list[Taken]:
     return found
 
 
-def gross(taken: Iterable[Taken], currency: str) -> Money:
-    """The value including the VAT that was charged on it."""
-    total = 0
+def gross(taken: Iterable[Taken], currency: str, rounding_minor: int = 1) -> Money:
+    """The value including the VAT that was charged on it, rounded as an invoice over it would be.
+
+    `rounding_minor` is the cash rounding increment: what is whole comes to what was paid for it.
+    """
+    sums: dict[tuple[Decimal, Literal["net", "gross"]], int] = {}
     for one in taken:
-        if one.part.currency != currency:
-            continue
-        percent, unit = one.part.vat_percent.as_integer_ratio()
-        vat = divide_half_up(one.minor * percent, 100 * unit) if one.part.basis == "net" else 0
-        total += one.minor + vat
-    return Money(total, currency)
+        if one.part.currency == currency:
+            key = one.part.vat_percent, one.part.basis
+            sums[key] = sums.get(key, 0) + one.minor
+    return Money(sum_up(sums, rounding_minor=rounding_minor)[1], currency)
 
 
 def credited(

@@ -152,10 +152,9 @@ class Subscription:
     @property
     def ends_on(self) -> date | None:
         """The first day without it, where that is certain."""
-        ends = self.state in {State.TRIALING, State.CANCELING} or (
-            # What is free has no end, unless an operator has given it one.
-            self.state is State.ACTIVE and (self.origin != "invoice" or self.cycle == "once")
-        )
+        # What does not renew has no end, unless an operator has given it one.
+        lasting = self.origin != "invoice" or self.cycle == "once"
+        ends = self.state in {State.TRIALING, State.CANCELING} or (self.live and lasting)
         return self.period.end if ends and self.period else None
 
 

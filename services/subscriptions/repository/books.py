@@ -82,14 +82,15 @@ _SLIM = (
     "SELECT s.*, c.version AS c_version, c.country, c.currency, c.language, c.time_zone "
     "FROM subscriptions s JOIN customers c ON c.id = s.customer_id "
     "WHERE s.customer_id = ANY($1) "
-    "AND (s.state NOT IN ('expired', 'withdrawn') OR s.id = ANY($2))"
+    "AND (s.state NOT IN ('expired', 'withdrawn') OR s.id = ANY($2) OR EXISTS (SELECT 1 "
+    "FROM offers o WHERE o.subscription_id = s.id AND o.state = 'open'))"
 )
 
 
 async def get_slim_books(
     tx: Tx, customer_ids: Iterable[UUID], offers: Iterable[Offer], catalogue: Catalogue
 ) -> dict[UUID, Book]:
-    """What runs and what these offers are about, in one statement: enough to settle bookings."""
+    """What runs or waits, in one statement: enough to settle bookings."""
     offers = list(offers)
     named = [offer.subscription_id for offer in offers]
     customers: dict[UUID, Customer] = {}
@@ -140,7 +141,7 @@ DUE: dict[DueKind, str] = {
         table="subscriptions",
         column="due_at",
         key="id",
-        condition="d.state IN ('canceling', 'active') AND d.scheduled_on IS NULL",
+        condition="d.state <> 'trialing' AND d.scheduled_on IS NULL",
     ),
     "reminder": _CLAIM.format(
         table="subscriptions", column="remind_at", key="id", condition="d.state = 'trialing'"

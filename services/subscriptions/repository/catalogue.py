@@ -169,8 +169,11 @@ async def is_booked(tx: Tx, offering_id: UUID) -> bool:
     """Tell whether any customer has, had or was offered it. Nobody can book it meanwhile."""
     await tx.run("SELECT 1 FROM offerings WHERE id = $1 FOR UPDATE", offering_id)
     found = await tx.fetch(
-        "SELECT 1 WHERE EXISTS (SELECT 1 FROM subscriptions WHERE product_id = $1) "
-        "OR EXISTS (SELECT 1 FROM offers WHERE product_id = $1)",
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM subscriptions WHERE product_id = $1 "
+        "OR scheduled_product_id = $1) OR EXISTS (SELECT 1 FROM offers WHERE product_id = $1) "
+        "OR EXISTS (SELECT 1 FROM trials WHERE product_id = $1) "
+        # What was free for a while has left its name only there.
+        "OR EXISTS (SELECT 1 FROM subscription_history WHERE after->>'product_id' = $1::text)",
         offering_id,
     )
     return bool(found)

@@ -17,6 +17,7 @@ __all__ = [
     "get_customers",
     "get_seller",
     "lock_customers",
+    "move_due_dates",
     "save_customers",
     "save_seller",
     "save_users",
@@ -65,6 +66,32 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
         ],
         on_conflict=_TAKE_OVER,
     )
+
+
+# What is due on a day is due from 00:00 where the customer is. How many days before its end a trial
+# is told about was settled when it began.
+_MOVE_SUBSCRIPTIONS = (
+    "UPDATE subscriptions s SET due_at = d.due_at, remind_at = (d.due_day "
+    "- make_interval(days => round(extract(epoch FROM s.due_at - s.remind_at) / 86400)::int)) "
+    "AT TIME ZONE d.zone FROM (SELECT x.id, x.due_day, c.zone, x.due_day AT TIME ZONE c.zone "
+    "AS due_at FROM (SELECT id, NULLIF(time_zone, '') AS zone FROM customers) c "
+    "JOIN (SELECT id, customer_id, coalesce(scheduled_on, period_end)::timestamp AS due_day "
+    "FROM subscriptions WHERE customer_id = ANY($1) AND due_at IS NOT NULL) x "
+    "ON x.customer_id = c.id) d WHERE d.id = s.id AND s.due_at <> d.due_at"
+)
+_MOVE_OFFERS = (
+    "UPDATE offers o SET lapses_at = o.lapses_on::timestamp AT TIME ZONE c.zone "
+    "FROM (SELECT id, NULLIF(time_zone, '') AS zone FROM customers) c "
+    "WHERE c.id = o.customer_id AND o.customer_id = ANY($1) AND o.state = 'open' "
+    "AND o.lapses_at <> o.lapses_on::timestamp AT TIME ZONE c.zone"
+)
+
+
+async def move_due_dates(tx: Tx, customer_ids: Iterable[UUID]) -> None:
+    """Let everything that is due on a day be due on that day where the customer is now."""
+    ids = list(customer_ids)
+    await tx.run(_MOVE_SUBSCRIPTIONS, ids)
+    await tx.run(_MOVE_OFFERS, ids)
 
 
 async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:

@@ -149,14 +149,17 @@ _BY_LINES = (
     "FROM unnest($1::uuid[], $2::uuid[]) AS k (request_id, subscription_id) "
     "LEFT JOIN offers o ON o.request_id = k.request_id AND o.subscription_id = k.subscription_id "
     "LEFT JOIN periods p ON p.request_id = k.request_id AND p.subscription_id = k.subscription_id "
-    "WHERE o.request_id IS NOT NULL OR p.request_id IS NOT NULL"
+    "WHERE o.request_id IS NOT NULL OR p.request_id IS NOT NULL ORDER BY p.term"
 )
 
 
 async def find_by_lines(
     tx: Tx, keys: Iterable[tuple[UUID, UUID]]
 ) -> tuple[dict[tuple[UUID, UUID], Offer], dict[tuple[UUID, UUID], LedgerPeriod]]:
-    """Offers in any state, and requested periods, by (request, subscription) of invoice lines."""
+    """Offers in any state, and requested periods, by (request, subscription) of invoice lines.
+
+    Where a period was edited meanwhile, that of the newest term.
+    """
     keys = list(keys)
     offers: dict[tuple[UUID, UUID], Offer] = {}
     periods: dict[tuple[UUID, UUID], LedgerPeriod] = {}

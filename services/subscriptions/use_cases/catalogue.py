@@ -14,11 +14,13 @@ from services.subscriptions.domain.catalogue_changes import (
     price_terms,
     to_refresh,
 )
-from services.subscriptions.domain.catalogue_document import Entry, Part, overlay
+from services.subscriptions.domain.catalogue_document import Entry, Part, VatTable, overlay
 from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Tx
 from shared.errors import Conflict, NotFound
+from shared.events.billing import SettingsChanged
+from shared.periods import local_date
 
 __all__ = ["Saved", "delete_part", "lock_whole_catalogue", "save_catalogue"]
 
@@ -64,7 +66,10 @@ async def save_catalogue(
     """
     before = await lock_whole_catalogue(tx)
     precondition(before)
-    wanted, missing = overlay(before, entries, new_id=new_id, archive_missing=archive_missing)
+    vat = _vat_table(await repository.get_seller(tx), now)
+    wanted, missing = overlay(
+        before, entries, new_id=new_id, vat=vat, archive_missing=archive_missing
+    )
     changes = diff(before, wanted)
     after = _counted(wanted, changes)
     if changes and not dry_run:
@@ -87,6 +92,16 @@ async def save_catalogue(
         await repository.add_refreshes(tx, refreshed, now=now)
         await record(tx, actor, [_act(change) for change in changes], now=now, new_id=new_id)
     return Saved(after, changes, missing)
+
+
+def _vat_table(seller: SettingsChanged | None, now: datetime) -> VatTable | None:
+    """None where the seller has not saved any settings, or they have not arrived here yet."""
+    if seller is None:
+        return None
+    home, today = seller.registrations[0], local_date(now, seller.time_zone)
+    rates = (r for r in seller.vat_rates if r.country == home)
+    lasting = (r.category for r in rates if r.valid_to is None or today < r.valid_to)
+    return VatTable(home, frozenset(lasting))
 
 
 def _counted(wanted: Catalogue, changes: Sequence[Change]) -> Catalogue:

@@ -31,6 +31,9 @@ __all__ = [
 
 async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
     await repository.save_customers(tx, states)
+    # Whoever is new has nothing that is due.
+    if known := [state.customer_id for state in states if state.version > 1]:
+        await repository.move_due_dates(tx, known)
 
 
 async def cancel_deactivated(

@@ -8,7 +8,7 @@ from services.subscriptions import repository
 from services.subscriptions.domain.book import Book, Policy
 from services.subscriptions.domain.cards import Action, Card, cards
 from services.subscriptions.domain.catalogue import Kind, Price
-from services.subscriptions.domain.ledger import Offer, gross
+from services.subscriptions.domain.ledger import Offer
 from services.subscriptions.domain.matrix import CHARGED
 from services.subscriptions.domain.pricing import charge, charge_of
 from services.subscriptions.domain.subscription import ScheduledChange
@@ -94,7 +94,7 @@ def price_action(card: Card, action: Action, book: Book, now: datetime) -> Price
     if action.name == "cancel" and target:
         return PricedAction(action, effective_on=book.last_end(target))
     if action.name == "activate_free" and target:
-        return PricedAction(action, credit=_some(gross(book.unused(target, today), _cur(book))))
+        return PricedAction(action, credit=_some(book.gross(book.unused(target, today))))
     return PricedAction(action)
 
 
@@ -108,12 +108,8 @@ def _charged(card: Card, action: Action, price: Price, book: Book, now: datetime
         replaces=card.target,
         now=now,
     )
-    credit = gross((*charged.used, *charged.rest), _cur(book))
+    credit = book.gross((*charged.used, *charged.rest))
     return PricedAction(action, charged.amount, _some(credit))
-
-
-def _cur(book: Book) -> str:
-    return book.customer.currency
 
 
 def _some(amount: Money) -> Money | None:

@@ -120,10 +120,11 @@ async def activate_paid_bookings(
 
 
 def _needs_all(book: Book, offers: Iterable[Offer]) -> bool:
-    """Whether a plan begins that takes in modules, whose unused value counts."""
-    modules = {s.product_id for s in book.subscriptions if s.kind == "module" and s.live}
+    """Whether the value of modules counts: taken in by a plan, or credited by another offer."""
+    modules = {s.product_id for s in book.subscriptions if s.kind == "module"}
     return any(
-        not modules.isdisjoint(_included(offer.product_id, book.catalogue))
+        (offer.is_change and offer.product_id in modules)
+        or not modules.isdisjoint(_included(offer.product_id, book.catalogue))
         for offer in offers
         if offer.customer_id == book.customer.id and offer.state == "open"
     )

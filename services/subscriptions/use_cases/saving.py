@@ -97,13 +97,20 @@ def facts(subscription: Subscription) -> dict[str, Any]:
 
 
 def _entry(step: Step, *, actor: str, reason: str, now: datetime) -> dict[str, Any]:
+    after = facts(step.after)
+    if step.offer:
+        after["offer"] = {
+            "product_id": str(step.offer.product_id),
+            "cycle": step.offer.cycle,
+            "request_id": str(step.offer.request_id),
+        }
     return {
         "subscription_id": step.after.id,
         "version": step.after.version,
         "at": now,
         "actor": actor,
-        "reason": reason,
+        "reason": reason or step.reason,
         "event": step.event,
         "before": facts(step.before) if step.before else None,
-        "after": facts(step.after),
+        "after": after,
     }

@@ -5,7 +5,7 @@ from datetime import date
 
 from services.subscriptions.domain.decisions.start import reminder
 from services.subscriptions.domain.draft import Draft, period_part
-from services.subscriptions.domain.ledger import LedgerPeriod, gross
+from services.subscriptions.domain.ledger import LedgerPeriod
 from services.subscriptions.domain.subscription import State, Subscription, Trigger
 from shared.errors import InputInvalid
 from shared.periods import Period
@@ -44,8 +44,9 @@ def edit_period(draft: Draft, subscription: Subscription, edit: Edit) -> None:
     period = _edited(draft, subscription, edit)
     if period == subscription.period:
         raise InputInvalid("end", "must differ from the present one, or start must")
+    draft.drop_leaning(subscription)
     waiting = draft.offers.get(subscription.id)
-    if waiting and waiting.used:
+    if waiting and (waiting.used or waiting.rest):
         # Its credit is for days that would not be the same any more.
         subscription = draft.drop_offer(subscription, "period_edited", "replaced")
     rows = draft.periods_of(subscription)
@@ -61,8 +62,10 @@ def edit_period(draft: Draft, subscription: Subscription, edit: Edit) -> None:
     )
     running = next((r for r in rows if previous and r.period.start == previous.start), None)
     if running:
-        # The new term has what the old one was worth.
-        draft.save_period(replace(running, term=after.term, period=period, request_id=None))
+        # The new term has what the old one was worth, and its invoice where that is still to come.
+        draft.save_period(replace(running, term=after.term, period=period))
+        if running.outcome == "requested":
+            draft.save_period(replace(running, outcome="skipped"))
         for row in rows:
             if row is not running:
                 draft.save_period(replace(row, term=after.term))
@@ -135,8 +138,9 @@ def revoke_cancellation(draft: Draft, subscription: Subscription) -> None:
 
 def withdraw(draft: Draft, subscription: Subscription, reason: str) -> None:
     """End it now; what is not used up is forfeited, not reimbursed."""
+    draft.drop_leaning(subscription)
     unused = draft.book.unused(subscription, draft.today)
-    forfeited = gross(unused, draft.book.customer.currency)
+    forfeited = draft.book.gross(unused)
     if subscription.state is State.PENDING:
         offer = draft.offers.get(subscription.id)
         if offer:

@@ -45,6 +45,9 @@ class Found:
     periods: Mapping[Key, LedgerPeriod] = field(default_factory=dict)
 
 
+_NOT_BILLED = frozenset({"skipped", "failed"})
+
+
 def keys(lines: Iterable[InvoicedLine]) -> list[Key]:
     found = [(n.request_id, n.subscription_id) for n in lines if n.request_id and n.subscription_id]
     return list(dict.fromkeys(found))
@@ -78,7 +81,7 @@ def invoice_paid(draft: Draft, event: InvoicePaid, found: Found) -> None:
         offer, period = found.offers.get(key), found.periods.get(key)
         if offer and offer.state == "open":
             _activate(draft, subscription, offer, event)
-        elif offer and offer.state == "dropped":
+        elif (offer and offer.state == "dropped") or (period and period.outcome in _NOT_BILLED):
             draft.note(subscription, event.TYPE)
         elif period and period.outcome == "requested":
             worth = _worth(event, key)
@@ -92,8 +95,13 @@ def invoice_paid(draft: Draft, event: InvoicePaid, found: Found) -> None:
                     invoice_id=event.invoice_id,
                     invoice_version=event.version,
                 )
-        elif offer or period:
-            _resume(draft, subscription, event)
+    for subscription in _standing_on(draft, event.invoice_id):
+        _resume(draft, subscription, event)
+
+
+def _standing_on(draft: Draft, invoice_id: UUID) -> list[Subscription]:
+    """Also those that no line of the invoice names: begun by value that was paid for with it."""
+    return [s for s in draft.subscriptions.values() if s.live and s.invoice_id == invoice_id]
 
 
 def _activate(draft: Draft, subscription: Subscription, offer: Offer, event: InvoicePaid) -> None:
@@ -122,9 +130,7 @@ def _activate(draft: Draft, subscription: Subscription, offer: Offer, event: Inv
 def _resume(draft: Draft, subscription: Subscription, event: InvoicePaid) -> None:
     unpaid = {State.PAST_DUE, State.SUSPENDED}
     canceled = subscription.canceled_from in unpaid
-    if subscription.invoice_id != event.invoice_id or subscription.knows(
-        event.invoice_id, event.version
-    ):
+    if subscription.knows(event.invoice_id, event.version):
         return
     if not (canceled or subscription.state in unpaid):
         draft.note(subscription, event.TYPE, invoice_version=event.version)
@@ -147,30 +153,24 @@ def _resume(draft: Draft, subscription: Subscription, event: InvoicePaid) -> Non
 
 def payment_reversed(draft: Draft, event: InvoicePaymentReversed, found: Found) -> None:
     """What stands on the invoice is owed again; what has granted nothing yet goes on waiting."""
-    for key in keys(event.lines):
-        subscription = draft.subscriptions.get(key[1])
-        offer = found.offers.get(key)
-        if subscription is None or (offer and offer.state == "open"):
-            continue
-        if subscription.knows(event.invoice_id, event.version):
-            continue
-        paid = subscription.state is State.ACTIVE or (
-            subscription.state is State.CANCELING and subscription.canceled_from is State.ACTIVE
-        )
-        if not paid or subscription.invoice_id != event.invoice_id:
-            if offer or key in found.periods:
-                draft.note(subscription, event.TYPE)
+    for subscription in _standing_on(draft, event.invoice_id):
+        heard = subscription.knows(event.invoice_id, event.version)
+        if heard or State.ACTIVE not in {subscription.state, subscription.canceled_from}:
             continue
         facts = {"invoice_id": event.invoice_id, "due_date": event.due_date}
         canceling = subscription.state is State.CANCELING
-        from_state = State.PAST_DUE if canceling else None
         draft.step(
             subscription,
             Trigger.REVERSE_PAYMENT,
             facts,
-            canceled_from=from_state,
+            canceled_from=State.PAST_DUE if canceling else None,
             invoice_version=event.version,
         )
+    for key in keys(event.lines):
+        named, offer = draft.subscriptions.get(key[1]), found.offers.get(key)
+        waits = offer and offer.state == "open"
+        if named and not waits and not named.knows(event.invoice_id, event.version):
+            draft.note(named, event.TYPE)
 
 
 def invoice_voided(draft: Draft, event: InvoiceVoided, found: Found) -> None:
@@ -209,11 +209,11 @@ def invoice_rejected(draft: Draft, event: InvoiceRejected, found: Found) -> None
         if subscription is None:
             continue
         if offer and offer.state == "open":
-            draft.drop_offer(subscription, event.reason, None)
+            draft.drop_offer(subscription, event.reason, None, detail=event.detail)
         period = found.periods.get(key)
         if period and period.outcome == "requested":
             draft.save_period(replace(period, outcome="failed"))
-            draft.note(subscription, event.TYPE)
+            draft.note(subscription, event.TYPE, event.detail)
 
 
 def invoice_credited(draft: Draft, event: InvoiceCredited, found: Found) -> None:

@@ -157,14 +157,12 @@ def _offer(draft: Draft, order: _Order, request_id: UUID) -> bool:
     facts: dict[str, object] = {"request_id": request_id, "cycle": order.price.cycle}
     if is_change:
         facts["to"] = draft.product(before.kind, product_id)
-    trigger = Trigger.OFFER_CHANGE if is_change else Trigger.BOOK
-    after = draft.step(before, trigger, facts, new=target is None)
     # Trials and what is free have no period whose end would make the price another one.
     computed_for = before.period if is_change and before.origin == "invoice" else None
     offer = Offer(
         request_id,
-        after.id,
-        after.customer_id,
+        before.id,
+        before.customer_id,
         product_id,
         order.price.cycle,
         order.price.id,
@@ -176,6 +174,8 @@ def _offer(draft: Draft, order: _Order, request_id: UUID) -> bool:
         lines=tuple(line.model_dump(mode="json") for line in order.charge.lines),
     )
     draft.save_offer(offer.lapsing(draft.today))
+    trigger = Trigger.OFFER_CHANGE if is_change else Trigger.BOOK
+    draft.step(before, trigger, facts, new=target is None, offer=offer)
     return is_change
 
 

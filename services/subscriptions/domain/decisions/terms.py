@@ -50,6 +50,7 @@ def begin(
     draft: Draft, subscription: Subscription, term: Term, *, new: bool = False
 ) -> Subscription:
     """Begin a term, at once; what waits beside the subscription has been seen to."""
+    draft.drop_leaning(subscription)
     changed = not new and (
         subscription.product_id != term.product_id
         or (subscription.state is State.ACTIVE and subscription.origin == "invoice")
@@ -111,6 +112,9 @@ _ACTIVATES = frozenset({State.PENDING, State.TRIALING, State.ACTIVE, State.EXPIR
 def take_in_modules(draft: Draft, plan: Subscription, covered: Collection[UUID] = ()) -> None:
     """What the plan brings along is over as something of its own; what was paid once is kept."""
     included = draft.book.offering(plan.product_id).included_modules
+    for module in list(draft.subscriptions.values()):
+        if not module.live and module.product_id in included:
+            draft.drop_offer(module, "included_in_plan", "settled_otherwise")
     for module in draft.live_modules():
         if module.product_id not in included or module.cycle == "once":
             continue
