@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -28,6 +29,9 @@ from tests.system import System, eventually
 
 PROBLEM = "application/problem+json"
 UNKNOWN = "01900000-0000-7000-8000-00000000dead"
+ARCHIVED = "01900000-0000-7000-8000-00000000a1d0"
+ON_REQUEST = "01900000-0000-7000-8000-00000000a1d1"
+TODAY = str(datetime.now(ZoneInfo("Europe/Zurich")).date())
 TOMORROW = str((datetime.now(UTC) + timedelta(days=2)).date())
 
 
@@ -61,6 +65,16 @@ async def world(system: System) -> AsyncIterator[World]:
             await system.post(f"/invoices/{invoices[name]['id']}/void", expect=200)
             await in_state(system, booking["subscriptions"][0]["id"], "withdrawn")
 
+    abroad = await new_customer(system, country="DE", currency="EUR")
+    away = await new_customer(system)
+    await system.post(f"{CUSTOMER}/{away['id']}/deactivate", expect=200)
+
+    async def deactivated() -> bool | None:
+        query = "SELECT 1 FROM customers WHERE id = $1 AND status = 'deactivated'"
+        return bool(await stored(system, "subscriptions", query, away["id"])) or None
+
+    await eventually(deactivated, "subscriptions to know who is deactivated")
+    ids = await unusual_plans(system)
     user = await system.post(f"{CUSTOMER}/{bare['id']}/users", USER)
     gone = await new_customer(system)
     for verb in ("deactivate", "erase"):
@@ -87,15 +101,28 @@ async def world(system: System) -> AsyncIterator[World]:
                 "unknown": UNKNOWN,
                 "user": user["id"],
                 "gone": gone["id"],
+                "abroad": abroad["id"],
+                "away": away["id"],
+                **ids,
                 **{name: i["id"] for name, i in invoices.items()},
             },
             watch,
         )
 
 
+async def unusual_plans(system: System) -> dict[str, str]:
+    """A plan that is archived, and one whose price is on request."""
+    prices = [{"currency": "CHF", "cycle": "monthly", "unit_price": None}]
+    request = {"name": "On request", "group": "plans", "prices": prices}
+    on_request = await system.post("/plans", {**request, "id": ON_REQUEST})
+    archived = await system.post("/plans", {"name": "Old", "group": "plans", "id": ARCHIVED})
+    await system.post(f"/plans/{archived['id']}/archive", expect=200)
+    return {"archived": archived["id"], "on_request": on_request["id"]}
+
+
 @dataclass(frozen=True)
 class Case:
-    """A request and the refusal it must get; `rule` is part of the words."""
+    """A request and the refusal it must get; `rule` is part of the words, `detail` of the sentence."""
 
     name: str
     method: str
@@ -105,6 +132,7 @@ class Case:
     code: str = "input_invalid"
     field: str | None = None
     rule: str = ""
+    detail: str = ""
     headers: dict[str, str] | None = None
     content: bytes | None = None
 
@@ -348,6 +376,23 @@ def edit(**dates: str) -> dict[str, Any]:
 
 ACTION_CASES = [
     Case("unknown customer", "POST", "/customers/{unknown}/plan-actions", plan_action(), 404, "customer_not_found"),
+    Case("archived plan", "POST", PLAN, plan_action(ARCHIVED), 409, "action_not_offered", detail="Old is not offered any more."),
+    Case("gift of an archived plan", "POST", PLAN, {"action": "activate_free", "plan_id": ARCHIVED}, 409, "action_not_offered", detail="not offered any more"),
+    Case("price on request", "POST", PLAN, plan_action(ON_REQUEST), 409, "action_not_offered", detail="the monthly price in CHF is on request"),
+    Case("plan of another country", "POST", "/customers/{abroad}/plan-actions", plan_action(PLANS["Business"]), 409, "action_not_offered", detail="Business is offered in CH only."),
+    Case("booking of a deactivated customer", "POST", "/customers/{away}/plan-actions", plan_action(), 409, "action_not_offered", detail="The customer is deactivated."),
+    Case("module of a deactivated customer", "POST", "/customers/{away}/module-actions", {"actions": [{"action": "activate_free", "module_id": MODULES["Analytics"]}]}, 409, "action_not_offered", detail="The customer is deactivated."),
+    Case("booking of an erased customer", "POST", "/customers/{gone}/plan-actions", plan_action(), 409, "action_not_offered", detail="erased"),
+    Case("total negative", "POST", PLAN, plan_action(expected_total=money("-52.95")["amount"]), 409, "amount_changed"),
+    Case("total huge", "POST", PLAN, plan_action(expected_total=money("9" * 15)["amount"]), field="expected_total"),
+    Case("total in no currency", "POST", PLAN, plan_action(expected_total=money("52.95", "CHX")["amount"]), field="expected_total"),
+    Case("version huge", "POST", PLAN, plan_action(customer_version=2**31), field="customer_version"),
+    Case("version a text", "POST", PLAN, plan_action(customer_version="1"), field="customer_version"),
+    Case("modules, a version not known yet", "POST", MODULE, {"actions": [{"action": "activate_free", "module_id": MODULES["Analytics"]}], "customer_version": 1000}, 409, "retry"),
+    Case("modules, another total", "POST", MODULE, {"actions": [{"action": "make_invoice", "module_id": MODULES["Analytics"], "cycle": "monthly"}], "expected_total": money("1.00")["amount"]}, 409, "amount_changed"),
+    Case("modules, unknown cycle", "POST", MODULE, {"actions": [{"action": "make_invoice", "module_id": MODULES["Analytics"], "cycle": "daily"}]}, field="actions[0].cycle"),
+    Case("modules, unknown field", "POST", MODULE, {"actions": [{"action": "make_invoice", "module_id": MODULES["Analytics"], "cycle": "monthly", "price": "1"}]}, field="actions[0].price"),
+    Case("modules, too many", "POST", MODULE, {"actions": [{"action": "activate_free", "module_id": MODULES["Analytics"]}] * 101}, field="actions"),
     Case("bad UUID", "POST", "/customers/{bare}x/plan-actions", plan_action(), field="customer_id"),
     Case("unknown plan", "POST", PLAN, plan_action(UNKNOWN), 404, "plan_not_found"),
     Case("a module as plan", "POST", PLAN, plan_action(MODULES["Archive"]), 404, "plan_not_found"),
@@ -358,7 +403,7 @@ ACTION_CASES = [
     Case("no cycle", "POST", PLAN, plan_action(cycle=None), field="body", rule="cycle is required"),
     Case("cycle of a gift", "POST", PLAN, plan_action() | {"action": "activate_free"}, field="body"),
     Case("unknown action", "POST", PLAN, plan_action() | {"action": "take"}, field="action"),
-    Case("no price in the currency", "POST", "/customers/{yen}/plan-actions", plan_action(), 409, "action_not_offered"),
+    Case("no price in the currency", "POST", "/customers/{yen}/plan-actions", plan_action(), 409, "action_not_offered", detail="there is no monthly price in JPY"),
     Case("cycle where there is none", "POST", PLAN, {"action": "withdraw", "plan_id": PLANS["Team"], "cycle": "monthly"}, field="body", rule="cycle is not for withdraw"),
     Case("dates of an invoice", "POST", PLAN, plan_action(end="2031-01-01"), field="body", rule="start and end are not for make_invoice"),
     Case("no dates", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"]}, field="body", rule="start or end is required"),
@@ -367,6 +412,9 @@ ACTION_CASES = [
     Case("a huge year", "POST", PLAN, {"action": "edit_period", "plan_id": PLANS["Team"], "end": "12026-01-01"}, field="end"),
     Case("start after today", "POST", EDIT, edit(start="2999-01-01"), field="start", rule="must not be after today"),
     Case("end in the past", "POST", EDIT, edit(end="2020-01-01"), field="end", rule="must be after today"),
+    Case("start far back", "POST", EDIT, edit(start="1900-01-01"), field="start", rule="must be within 50 years"),
+    Case("end is today", "POST", EDIT, edit(end=TODAY), field="end", rule="must be after today"),
+    Case("end no text", "POST", EDIT, {"actions": [{"action": "edit_period", "module_id": MODULES["Analytics"], "end": 20310101.5}]}, field="actions[0].end"),
     Case("end far away", "POST", EDIT, edit(end="2999-01-01"), field="end", rule="must be within 50 years"),
     Case("nothing to edit", "POST", MODULE, {"actions": [{"action": "edit_period", "module_id": MODULES["Analytics"], "end": "2999-01-01"}]}, 409, "action_not_offered"),
     Case("a reason too long", "POST", PLAN, plan_action(reason="x" * 501), field="reason"),
@@ -399,6 +447,7 @@ CATALOGUE_CASES = [
     Case("price infinite", "PUT", "/catalogue", price(unit_price="Infinity"), field="plans[0].prices[0].unit_price"),
     Case("price not a number", "PUT", "/catalogue", price(unit_price="NaN"), field="plans[0].prices[0].unit_price"),
     Case("price currency", "PUT", "/catalogue", price(currency="chf"), field="plans[0].prices[0].currency"),
+    Case("price of an unknown VAT category", "PUT", "/catalogue", price(vat_category="luxury"), field="plans[0].prices[0].vat_category", rule="there is no VAT rate for luxury in CH"),
     Case("price cycle", "PUT", "/catalogue", price(cycle="daily"), field="plans[0].prices[0].cycle"),
     Case("one-time plan", "PUT", "/catalogue", price(cycle="once"), field="plans[0]", rule="one-time"),
     Case("unknown group", "PUT", "/catalogue", catalogue_plan(group_id=UNKNOWN), field="plans[0].group", rule="no plan group"),
@@ -555,6 +604,7 @@ async def refused(system: System, world: World, case: Case) -> None:
     assert told["type"] == f"urn:kontor:problem:{case.code}"
     assert told["title"]
     assert told["detail"]
+    assert case.detail in told["detail"]
     if case.status == 422:
         assert all(error["rule"] for error in told["errors"])
     if case.field:
@@ -671,12 +721,29 @@ async def test_of_two_payments_at_once_one_settles(system: System, world: World)
     await eventually(entitled, "the entitlements of who paid")
 
 
+async def save_seller(system: System, **different: Any) -> None:
+    """Save settings, and wait until subscriptions knows them."""
+    answer = await system.api.put("/settings/seller", json=seller(**different))
+    assert answer.is_success, answer.text
+
+    async def known() -> bool | None:
+        query = "SELECT max(version) FROM seller_settings"
+        return (
+            await stored(system, "subscriptions", query) == await stored(system, "billing", query)
+        ) or None
+
+    await eventually(known, "the seller's settings in subscriptions")
+
+
 async def test_a_price_without_a_vat_rate_does_not_break_the_options(
     system: System, world: World
 ) -> None:
-    # One price that cannot be worked out must not hide all the others.
+    # One price that cannot be worked out must not hide all the others. It could when it was saved.
     body = price(vat_category="reduced")
+    rate = {"country": "CH", "category": "reduced", "percent": "2.6", "valid_from": "2024-01-01"}
+    await save_seller(system, vat_rates=[*load("seller")["vat_rates"], rate])
     assert (await system.api.put("/catalogue", json=body)).status_code == 204
+    await save_seller(system)
     try:
         options = await system.api.get(world.path("/customers/{bare}/plan-options"))
         answer = await system.api.post(world.path(PLAN), json=plan_action(body["plans"][0]["id"]))

@@ -21,7 +21,7 @@ from services.subscriptions.domain.matrix import (
 )
 from services.subscriptions.domain.subscription import State, Subscription
 
-__all__ = ["Action", "Card", "cards"]
+__all__ = ["Action", "Card", "cards", "not_offered"]
 
 _PERIODIC: tuple[Cycle, ...] = ("monthly", "yearly")
 _CYCLES: tuple[Cycle, ...] = (*_PERIODIC, "once")
@@ -70,14 +70,19 @@ def cards(kind: Kind, book: Book) -> list[Card]:
         own = mine.get(offering.id)
         if own and own.state is State.WITHDRAWN:
             own = None  # history only
-        if offering.kind != kind or not (_offered(offering, book) or (own and own.live)):
+        if offering.kind != kind or (not_offered(offering, book) and not (own and own.live)):
             continue
         made.append(_card(offering, own, book, is_included=offering.id in included))
     return sorted(made, key=lambda c: (-c.offering.priority, c.offering.name, c.offering.id))
 
 
-def _offered(offering: Offering, book: Book) -> bool:
-    return not offering.archived and offering.country in {None, book.customer.country}
+def not_offered(offering: Offering, book: Book) -> str | None:
+    """Why this customer can not book it anew, whatever it has; None where it can."""
+    if offering.archived:
+        return f"{offering.name} is not offered any more."
+    if not offering.offered_in(book.customer.country):
+        return f"{offering.name} is offered in {offering.country} only."
+    return None
 
 
 def _card(offering: Offering, own: Subscription | None, book: Book, *, is_included: bool) -> Card:
@@ -106,8 +111,8 @@ def _refusal(offering: Offering, book: Book, *, is_included: bool) -> str | None
         return f"The customer is {book.customer.status}."
     if is_included:
         return "Included in plan."
-    if not _offered(offering, book):
-        return f"{offering.name} is not offered any more."
+    if reason := not_offered(offering, book):
+        return reason
     if not offering.bookable:
         return "This module can not be booked."
     if offering.kind == "plan" and 0 < offering.max_users < book.active_users:
