@@ -76,6 +76,30 @@ async def test_a_downgrade_waits_for_the_end_of_the_period_and_asks_for_the_next
     assert (await system.get(f"/subscriptions/{subscription_id}"))["period"] == after["period"]
 
 
+async def test_a_change_whose_invoice_is_voided_goes_on_as_it_is(system: System) -> None:
+    made, subscription_id, _ = await has_paid(system, "Business")
+    await act(system, made, "Starter", "change_at_period_end", cycle="monthly")
+    end = (await card(system, made, "Business"))["period"]["end"]
+    await make_due(
+        system, due.apply_scheduled_changes, datetime.fromisoformat(f"{end}T12:00+00:00")
+    )
+    query = "SELECT request_id, outcome FROM periods WHERE subscription_id = $1 AND term = 2"
+    ((request_id, outcome),) = await stored(system, "subscriptions", query, subscription_id)
+    assert outcome == "requested"
+    invoice = await system.invoice_of(str(request_id))
+    await system.post(f"/invoices/{invoice['id']}/void", expect=200)
+
+    async def skipped() -> bool | None:
+        rows = await stored(system, "subscriptions", query, subscription_id)
+        return True if rows == [(request_id, "skipped")] else None
+
+    await eventually(skipped, "the period to be skipped")
+    after = await system.get(f"/subscriptions/{subscription_id}")
+    assert (after["product_id"], after["state"]) == (PLANS["Starter"], "active")
+    preview = await act(system, made, "Team", "upgrade", cycle="monthly", dry_run=True)
+    assert preview["credit"] is None, "what nobody paid for is worth nothing"
+
+
 async def test_canceled_it_ends_with_its_period_and_revoked_it_goes_on(system: System) -> None:
     made, subscription_id, _ = await has_paid(system, "Team")
     canceled = await act(system, made, "Team", "cancel")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from shared.clock import new_id
 from shared.database import Database, RolledBack
 from shared.running import run_worker
 from tests.builders import MODULES, PLANS
-from tests.integration.steps import database_of, new_customer, stored
+from tests.integration.steps import book_plan, database_of, in_state, new_customer, paid, stored
 from tests.servers import TestServers
 from tests.system import System, eventually
 
@@ -120,6 +121,89 @@ async def test_prices_are_kept_by_version(system: System) -> None:
         (1, "10.00"),
     ]
     assert (await system.api.delete(path)).status_code == 204
+
+
+@pytest.mark.parametrize("use", ["trial", "gift", "scheduled"])
+async def test_what_somebody_had_or_will_have_is_not_deleted(system: System, use: str) -> None:
+    prices = [{**PRICE, "unit_price": "1.00"}]
+    plan = await system.post(
+        "/plans", {"name": use, "group": "plans", "trial_days": 9, "prices": prices}
+    )
+    made = await new_customer(system)
+    path = f"/customers/{made['id']}/plan-actions"
+    if use == "scheduled":
+        booked = await book_plan(system, made["id"], "Team")
+        await paid(system, await system.invoice_of(booked["request_id"]))
+        await in_state(system, booked["subscriptions"][0]["id"], "active")
+        await system.post(
+            path,
+            {"plan_id": plan["id"], "action": "change_at_period_end", "cycle": "monthly"},
+        )
+    else:
+        action = "start_trial" if use == "trial" else "activate_free"
+        await system.post(path, {"plan_id": plan["id"], "action": action})
+        # From here on its subscription is about another plan.
+        await system.post(path, {"plan_id": PLANS["Team"], "action": "activate_free"})
+    refused = await system.api.delete(f"/plans/{plan['id']}")
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "urn:kontor:problem:product_booked",
+    )
+
+
+async def test_who_books_what_is_being_deleted_hears_so(system: System) -> None:
+    plan = await system.post("/plans", {"name": "Vanishing", "group": "plans"})
+    made = await new_customer(system)
+    connection: Any = await asyncpg.connect(system.databases["subscriptions"])
+    try:
+        deletion = connection.transaction()
+        await deletion.start()
+        await connection.execute("SELECT 1 FROM offerings WHERE id = $1 FOR UPDATE", plan["id"])
+        body = {"plan_id": plan["id"], "action": "activate_free"}
+        path = f"/customers/{made['id']}/plan-actions"
+        booking = asyncio.create_task(system.api.post(path, json=body))
+
+        async def waits() -> bool | None:
+            query = (
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+                "AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO subscriptions%'"
+            )
+            return bool(await stored(system, "subscriptions", query)) or None
+
+        await eventually(waits, "the booking to wait for the deletion")
+        await connection.execute("DELETE FROM offerings WHERE id = $1", plan["id"])
+        await deletion.commit()
+    finally:
+        await connection.close()
+    answer = await booking
+    assert (answer.status_code, answer.json()["type"]) == (
+        409,
+        "urn:kontor:problem:deleted_meanwhile",
+    )
+    query = "SELECT count(*) FROM subscriptions WHERE customer_id = $1"
+    assert await stored(system, "subscriptions", query, made["id"]) == [(0,)]
+
+
+async def test_a_price_needs_a_vat_rate_at_home_unless_it_stays_as_it_is(system: System) -> None:
+    plan = {"name": "Taxed", "group": "plans"}
+    taxed = {**PRICE, "vat_category": "super-reduced"}
+    refused = await system.post(
+        "/plans", {**plan, "prices": [PRICE, taxed | {"cycle": "yearly"}]}, expect=422
+    )
+    assert refused["errors"] == [
+        {
+            "field": "prices[1].vat_category",
+            "rule": "there is no VAT rate for super-reduced in CH",
+        }
+    ]
+    made = await system.post("/plans", {**plan, "prices": [PRICE]})
+    query = "UPDATE prices SET vat_category = 'super-reduced' WHERE product_id = $1"
+    await stored(system, "subscriptions", query, made["id"])  # from before the rate ended
+    same = await system.api.patch(f"/plans/{made['id']}", json={"max_users": 3, "prices": [taxed]})
+    assert same.is_success, same.text
+    dearer = {**taxed, "unit_price": "11.00"}
+    again = await system.api.patch(f"/plans/{made['id']}", json={"prices": [dearer]})
+    assert again.status_code == 422
 
 
 async def test_what_was_booked_is_archived_and_not_deleted(system: System) -> None:

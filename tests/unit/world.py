@@ -50,6 +50,7 @@ class Invoice:
     request: InvoiceRequested
     lines: tuple[InvoicedLine, ...]
     total: Money
+    version: int = 1
     settled: int = 0
     paid: bool = False
     open: bool = True
@@ -226,10 +227,11 @@ class World:
         return self.save(made)
 
     def _hear(self, decision: Any, invoice: Invoice, kind: type[Any], **more: Any) -> Draft:
+        invoice.version += 1
         event = kind(
             customer_id=self.book.customer.id,
             invoice_id=invoice.id,
-            version=1,
+            version=invoice.version,
             number="INV-1",
             lines=invoice.lines,
             **more,
