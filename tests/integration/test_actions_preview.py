@@ -28,6 +28,14 @@ async def everything_heard(system: System) -> None:
     await eventually(look, "the outboxes to be empty")
 
 
+async def begun(system: System, request_id: str) -> None:
+    async def look() -> bool | None:
+        query = "SELECT 1 FROM offers WHERE request_id = $1 AND state = 'open'"
+        return None if await stored(system, "subscriptions", query, request_id) else True
+
+    await eventually(look, "what was paid to begin")
+
+
 async def offered(system: System, customer: Any) -> list[tuple[str, dict[str, Any], Any]]:
     """Every action of every card: its kind, what to ask for, and what the card says of it."""
     found = []
@@ -94,6 +102,9 @@ async def test_what_was_previewed_is_what_happens(system: System, seed: int) -> 
         invoice = await taken(system, made, kind, one, shown)
         if invoice and invoice["state"] == "open" and chance.random() < 0.7:
             await paid(system, invoice)
+            invoice = {**invoice, "state": "paid"}
+        if invoice and invoice["state"] == "paid":  # by the balance, where there is one
+            await begun(system, invoice["request_id"])
     await everything_heard(system)
     for service in ("subscriptions", "billing"):
         await no_failure(system, service, made["id"])
