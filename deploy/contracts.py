@@ -230,6 +230,7 @@ def _actions() -> str:
         "  price of the cycle that it leads to.",
         "- A customer that is not active, a module that the plan includes, a product that is not",
         f"  offered, more active users than the plan allows: {booking}.",
+        "- A customer that is not active: also `revoke_cancellation`.",
     )
 
 

@@ -322,6 +322,21 @@ def test_what_is_not_offered_is_shown_only_to_who_has_it(
         assert (offered(made), made.reason) == (MANAGED, f"Chat is {why}.")
 
 
+@pytest.mark.parametrize(
+    ("of", "revocable"),
+    [
+        ({"catalogue": changed(CHAT, archived=True)}, True),
+        ({"customer": replace(CUSTOMER, status="deactivated")}, False),
+    ],
+    ids=["archived", "deactivated"],
+)
+def test_what_is_canceled_goes_on_if_one_wants_unless_the_customer_is_gone(
+    of: dict[str, Any], revocable: bool
+) -> None:
+    made = card(CHAT, book(has(CHAT, State.CANCELING), **of))
+    assert ("revoke_cancellation" in {a.name for a in made.actions}) is revocable
+
+
 def test_a_plan_of_the_customers_country_is_offered() -> None:
     assert offered(card(SMALL, book(catalogue=changed(SMALL, country="CH")))) == NEW
 

@@ -94,9 +94,9 @@ def _card(offering: Offering, own: Subscription | None, book: Book, *, is_includ
     waits = own and (own.id in book.offers or own.scheduled) and own.state is not State.PENDING
     refusal = _refusal(offering, book, is_included=is_included)
     if refusal:
-        names = tuple(
-            name for name in names if name not in BOOKING and name != "revoke_cancellation"
-        )
+        # To go on with what one has is no booking, but who is gone does not go on.
+        gone = {"revoke_cancellation"} if book.customer.status != "active" else set()
+        names = tuple(name for name in names if name not in BOOKING and name not in gone)
     names = (*names, *WAITING) if waits else names
     actions = tuple(action for name in names for action in _priced(name, offering, target, book))
     reason = refusal or (REASONS.get(at) if elsewhere else None)
