@@ -130,6 +130,14 @@ def _cheap() -> Any:
     )
 
 
+def test_a_module_whose_payment_bounces_is_past_due_and_worth_nothing() -> None:
+    world = World()
+    invoice = bought(world, CHAT)
+    world.reverse(invoice)
+    assert state(world, CHAT) is State.PAST_DUE
+    assert did(world, CHAT, "withdraw").forfeited is None
+
+
 def test_an_edited_period_keeps_the_invoice_it_began_without() -> None:
     world = World()
     bought(world, LARGE)
