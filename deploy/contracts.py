@@ -185,7 +185,8 @@ def _transitions() -> str:
     ]
     return _generated(
         "Transitions",
-        "Every edge publishes its event; what is not in a table is refused.",
+        "Every edge publishes its event, but those of drafts, which are the operator's alone; what",
+        "is not in a table is refused.",
         "",
         "## Subscription",
         "",
@@ -195,7 +196,7 @@ def _transitions() -> str:
         "",
         "## Invoice",
         "",
-        *_state_machine(invoices, none="not there", back=""),
+        *_state_machine(invoices, none="not there", back="gone"),
     )
 
 
@@ -234,7 +235,7 @@ def _actions() -> str:
     )
 
 
-_Edge = tuple[str | None, str, str | None, str]
+_Edge = tuple[str | None, str, str | None, str | None]
 
 
 def _state_machine(edges: Iterable[_Edge], *, none: str, back: str) -> Iterator[str]:
@@ -247,7 +248,7 @@ def _state_machine(edges: Iterable[_Edge], *, none: str, back: str) -> Iterator[
                 f"`{before}`" if before else f"*{none}*",
                 f"`{trigger}`",
                 f"`{after}`" if after else f"*{back}*",
-                f"`{event}`",
+                f"`{event}`" if event else "-",
             )
             for before, trigger, after, event in edges
         ),

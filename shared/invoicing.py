@@ -120,7 +120,9 @@ class VatRate:
     valid_to: date | None
 
 
-def price_invoice(lines: Sequence[Line], currency: str, *, rounding_minor: int = 1) -> Totals:
+def price_invoice(
+    lines: Sequence[Line], currency: str, *, rounding_minor: int = 1, draft: bool = False
+) -> Totals:
     """Compute line totals, VAT per rate and the total of one invoice.
 
     - A line total is quantity x unit price x (100 - discount %), rounded once.
@@ -130,12 +132,14 @@ def price_invoice(lines: Sequence[Line], currency: str, *, rounding_minor: int =
     - Both on one invoice add up.
 
     `rounding_minor` is the cash rounding increment in minor units: 5 for CHF 0.05, 1 for none.
+    A `draft` may have no lines yet, and a negative total.
 
     Raises:
         InvoicingError: An input is out of its limits, or the total would be negative.
     """
-    if not 1 <= len(lines) <= LINES_MAX:
-        raise InvoicingError("lines", f"must be 1 to {LINES_MAX}")
+    lines_min = 0 if draft else 1
+    if not lines_min <= len(lines) <= LINES_MAX:
+        raise InvoicingError("lines", f"must be {lines_min} to {LINES_MAX}")
     if not 1 <= rounding_minor <= ROUNDING_MAX:
         raise InvoicingError("rounding_minor", f"must be 1 to {ROUNDING_MAX}")
     try:
@@ -151,9 +155,9 @@ def price_invoice(lines: Sequence[Line], currency: str, *, rounding_minor: int =
         rate_and_basis = line.vat_rate, line.basis
         sums[rate_and_basis] = sums.get(rate_and_basis, 0) + line_total
     rows, total = sum_up(sums, rounding_minor=rounding_minor)
-    if sum(row.gross_minor for row in rows) < 0:
+    if sum(row.gross_minor for row in rows) < 0 and not draft:
         raise InvoicingError("total", "must not be negative")
-    if total >= MINOR_LIMIT:
+    if abs(total) >= MINOR_LIMIT:
         raise InvoicingError("total", "must be below 10^15 minor units")
     return Totals(
         line_totals_minor=tuple(line_totals),

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 from shared.invoicing import (
     EU,
     Basis,
+    InvoicingError,
     Line,
     TaxTreatment,
     Totals,
@@ -25,9 +26,17 @@ from shared.invoicing import (
 __all__ = ["Buyer", "Item", "Quote", "Seller", "quote"]
 
 
+class Supply(Protocol):
+    """When what a line charges for is supplied."""
+
+    @property
+    def start(self) -> date: ...
+
+
 class Item(Protocol):
     """What a line must know to be priced, in a request and in an invoice alike.
 
+    The rate of a line with a `period` is the one in force on its first day, the day of supply.
     `vat_percent` is heeded on a line with a negative price only: the rate that was charged on what
     it takes back, whatever the table or the treatment says today.
     """
@@ -44,6 +53,8 @@ class Item(Protocol):
     def vat_category(self) -> str: ...
     @property
     def vat_percent(self) -> Decimal | None: ...
+    @property
+    def period(self) -> Supply | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +94,28 @@ class Quote:
     totals: Totals
 
 
-def quote(items: Sequence[Item], currency: str, *, seller: Seller, buyer: Buyer, on: date) -> Quote:
-    """Price items for a buyer with the VAT rates of day `on`.
+def quote(
+    items: Sequence[Item],
+    currency: str,
+    *,
+    seller: Seller,
+    buyer: Buyer,
+    on: date,
+    treatment: TaxTreatment | None = None,
+    draft: bool = False,
+) -> Quote:
+    """Price items for a buyer with the VAT rates of day `on`, or of their own periods.
+
+    Args:
+        treatment: what an operator has decided, against the facts.
+        draft: there may be no items yet, and the total may be negative.
 
     Raises:
         InvoicingError: a value is outside its limits, or there is no VAT rate for a category.
     """
-    treatment = tax_treatment(seller.registrations, buyer.country, buyer.is_company, buyer.vat_id)
+    treatment = treatment or tax_treatment(
+        seller.registrations, buyer.country, buyer.is_company, buyer.vat_id
+    )
     percents = tuple(_percents(items, treatment, seller, buyer, on))
     totals = price_invoice(
         [
@@ -104,6 +130,7 @@ def quote(items: Sequence[Item], currency: str, *, seller: Seller, buyer: Buyer,
         ],
         currency,
         rounding_minor=seller.rounding_minor.get(currency, 1),
+        draft=draft,
     )
     return Quote(treatment, percents, totals)
 
@@ -111,17 +138,23 @@ def quote(items: Sequence[Item], currency: str, *, seller: Seller, buyer: Buyer,
 def _percents(
     items: Sequence[Item], treatment: TaxTreatment, seller: Seller, buyer: Buyer, on: date
 ) -> Iterable[Decimal]:
-    registered = seller.registrations
-    for item in items:
+    country = _taxed_in(seller.registrations, buyer.country)
+    for index, item in enumerate(items):
         if item.vat_percent is not None and item.unit_price < 0:
             yield item.vat_percent
         elif treatment != "standard":
             yield Decimal(0)
         else:
-            # Where both are in the EU but not in one country, the seller's rate applies.
-            country = next(
-                c
-                for c in registered
-                if c == buyer.country or (buyer.country not in registered and c in EU)
-            )
-            yield vat_percent(seller.vat_rates, country, item.vat_category, on)
+            supplied_on = item.period.start if item.period else on
+            try:
+                yield vat_percent(seller.vat_rates, country, item.vat_category, supplied_on)
+            except InvoicingError as error:
+                raise InvoicingError(f"lines[{index}].vat_category", error.rule) from error
+
+
+def _taxed_in(registrations: Sequence[str], buyer: str) -> str:
+    """Whose rates apply: the buyer's country, else the first in the EU within it, else home."""
+    if buyer in registrations:
+        return buyer
+    within = (country for country in registrations if country in EU and buyer in EU)
+    return next(within, registrations[0])

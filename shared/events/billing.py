@@ -13,6 +13,7 @@ __all__ = [
     "CreditNoteIssued",
     "InvoiceCredited",
     "InvoiceDocumentStored",
+    "InvoiceDueDateChanged",
     "InvoiceOpened",
     "InvoicePaid",
     "InvoicePartiallyPaid",
@@ -108,6 +109,14 @@ class InvoicePaymentReversed(
     settlement: int
     reversed_at: datetime
     due_date: date
+    open_amount: MoneyField
+
+
+class InvoiceDueDateChanged(_NumberedInvoiceEvent, type="invoice.due_date_changed", topic=INVOICES):
+    """There is more or less time to pay what is open."""
+
+    due_date: date
+    previous_due_date: date
     open_amount: MoneyField
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from services.billing.domain.amending import void as void_invoice
 from services.billing.domain.invoice import Payment, record_payment
-from services.billing.domain.invoice import void as void_invoice
 from services.billing.domain.opening import open_requested, quote_request
 from services.billing.use_cases import announcements
 from shared.events import Event, Part

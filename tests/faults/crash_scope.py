@@ -13,6 +13,7 @@ _DUE = "what time makes due"
 _TAKES_IN = "a plan that takes in modules"
 _COPY = "copies of customers and settings, which are there before"
 _CREDIT = "credit, and payments that bounce: only a payment settled in full is made here"
+_DRAFT = "drafts, corrections, deletions: what an operator does before or instead of a payment"
 _FAILURE = "only after a failure"
 _OPERATOR = "what an operator does with failed messages"
 _OTHER = "another request than the payment"
@@ -33,9 +34,12 @@ NOT_PASSED: dict[str, str] = {
     "shared.audit_api:*": _READING,
     "services.billing.api.*:get_*": _READING,
     "services.billing.api.*:list_*": _READING,
-    "services.billing.api.shapes:found_invoice:*": _READING,
+    "services.billing.api.shapes:found_*": _READING,
     "services.billing.api.balance:record_refund:*": _CREDIT,
     "services.billing.api.credit_notes:credit_invoice:*": _CREDIT,
+    "services.billing.api.drafts:*": _DRAFT,
+    "services.billing.api.invoices:change_due_date:*": _DRAFT,
+    "services.billing.api.invoices:delete_invoice:*": _DRAFT,
     "services.billing.api.invoices:void_invoice:*": _VOID,
     "services.billing.api.payments:reverse_payment:*": _CREDIT,
     "services.billing.api.settings:put_seller:*": _OTHER,
@@ -45,7 +49,8 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.repository.copies:save_*": _COPY,
     "services.billing.repository.credit_notes:*": _CREDIT,
     "services.billing.repository.documents:get_document:*": _READING,
-    "services.billing.repository.invoices:get_invoice:*": _READING,
+    "services.billing.repository.drafts:*": _DRAFT,
+    "services.billing.repository.invoices:get_bill:*": _READING,
     "services.billing.repository.invoices:get_number:*": _VOID,
     "services.billing.repository.invoices:list_invoices:*": _READING,
     "services.billing.repository.invoices:lock_invoices_of_requests:*": _VOID,
@@ -56,14 +61,19 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.subscribers:on_customer:*": _COPY,
     "services.billing.subscribers:on_request_withdrawn:*": _VOID,
     "services.billing.subscribers:on_subscription_withdrawn:*": _CREDIT,
+    "services.billing.use_cases.amending:*": _DRAFT,
     "services.billing.use_cases.balances:forfeit_withdrawn:*": _CREDIT,
     "services.billing.use_cases.balances:lock_books:*": _CREDIT,
     "services.billing.use_cases.balances:refund:*": _CREDIT,
     "services.billing.use_cases.credit_notes:*": _CREDIT,
     "services.billing.use_cases.documents:_draw:* database.transaction:*": _FAILURE,
     "services.billing.use_cases.documents:_draw:finish:*": _FAILURE,
+    "services.billing.use_cases.drafts:*": _DRAFT,
+    "services.billing.use_cases.finalizing:*": _DRAFT,
+    "services.billing.use_cases.locking:lock_draft:*": _DRAFT,
+    "services.billing.use_cases.locking:lock_invoice:repository.get_bill:*": _READING,
     "services.billing.use_cases.payments:_lock_books:*": _CREDIT,
-    "services.billing.use_cases.payments:_point_to_replacement:*": _VOID,
+    "services.billing.use_cases.payments:point_to_replacement:*": _VOID,
     "services.billing.use_cases.payments:pay_invoice:_lock_books:*": _CREDIT,
     "services.billing.use_cases.payments:pay_invoice:books.save:*": _CREDIT,
     "services.billing.use_cases.payments:return_credit:*": _CREDIT,

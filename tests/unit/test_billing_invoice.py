@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
+from services.billing.domain.amending import void
 from services.billing.domain.invoice import (
     Invoice,
     InvoiceState,
     Payment,
     number_text,
     record_payment,
-    void,
 )
 from services.billing.domain.opening import (
     AmountChanged,

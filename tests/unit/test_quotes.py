@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.invoicing import Basis, InvoicingError, VatRate
+from shared.periods import Period
 from shared.quotes import Buyer, Quote, Seller, quote
 
 ON = date(2026, 1, 31)
@@ -23,6 +24,7 @@ class Thing:
     quantity: Decimal = Decimal(1)
     discount_percent: Decimal = Decimal(0)
     vat_percent: Decimal | None = None
+    period: Period | None = None
 
 
 def rate(country: str, percent: str, category: str = "standard", **days: Any) -> VatRate:

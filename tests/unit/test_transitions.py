@@ -11,8 +11,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import CheckConstraint, Table
 
+from services.billing.domain import draft as drafting
 from services.billing.domain import invoice as billing
+from services.billing.domain.amending import change_due_date, void
 from services.billing.domain.credit import credit
+from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import InvoiceState
 from services.billing.tables import invoices
 from services.subscriptions.domain.subscription import (
@@ -71,11 +74,17 @@ def test_every_event_of_a_subscription_belongs_to_a_transition() -> None:
 
 
 def test_every_transition_of_an_invoice_publishes_an_event_that_exists() -> None:
-    assert {event for _, event in billing.TRANSITIONS.values()} <= set(topics()[INVOICES])
+    assert {event for _, event in billing.TRANSITIONS.values() if event} <= set(topics()[INVOICES])
+
+
+def test_nothing_is_told_of_a_draft_until_it_is_an_invoice() -> None:
+    for (before, _), (after, event) in billing.TRANSITIONS.items():
+        only_a_draft = {before, after} <= {None, InvoiceState.DRAFT}
+        assert (event is None) == only_a_draft
 
 
 def test_every_event_of_an_invoice_belongs_to_a_transition_or_changes_no_state() -> None:
-    reached = {event for _, event in billing.TRANSITIONS.values()}
+    reached = {event for _, event in billing.TRANSITIONS.values() if event}
 
     assert set(topics()[INVOICES]) == reached | BESIDE_THE_STATES
     assert not reached & BESIDE_THE_STATES
@@ -221,7 +230,9 @@ def partly_paid(invoice: billing.Invoice) -> billing.Invoice:
 DECISIONS: dict[str, Callable[[billing.Invoice], billing.Invoice]] = {
     "pay": lambda i: billing.record_payment(i, money_for(i, 1000), today=TODAY),
     "pay_part": lambda i: billing.record_payment(i, money_for(i, 999), today=TODAY),
-    "void": lambda i: billing.void(i, now=NOW),
+    "void": lambda i: void(i, now=NOW),
+    "delete": lambda i: void(i, now=NOW, hidden=True),
+    "change_due_date": lambda i: change_due_date(i, TODAY, today=TODAY),
     "credit_part": lambda i: credited_with(i, {1: 400}),
     "credit_what_is_open": lambda i: credited_with(partly_paid(i), {1: 400}),
     "credit_all": lambda i: credited_with(i, {1: 400, 2: 600}),
@@ -229,7 +240,27 @@ DECISIONS: dict[str, Callable[[billing.Invoice], billing.Invoice]] = {
 }
 
 
-@pytest.mark.parametrize("before", InvoiceState)
+def draft_of(invoice: billing.Invoice) -> Draft:
+    return drafting.correction_of(invoice, draft_id=UUID(int=6), today=TODAY)
+
+
+# Of what has no number yet: it is a thing of its own.
+DRAFTED: dict[str, Callable[[Draft], Draft | billing.Invoice]] = {
+    "edit": lambda d: drafting.without_line(d, 1),
+    "finalize": lambda d: drafting.finalize(
+        d, request_id=None, number="INV-2026-0002", invoice_date=TODAY, now=NOW
+    ),
+}
+
+
+@pytest.mark.parametrize("trigger", DRAFTED)
+def test_a_draft_does_what_its_table_says(trigger: str) -> None:
+    after, _ = billing.TRANSITIONS[InvoiceState.DRAFT, trigger]
+
+    assert DRAFTED[trigger](draft_of(invoice_in(InvoiceState.OPEN))).state is after
+
+
+@pytest.mark.parametrize("before", [s for s in InvoiceState if s is not InvoiceState.DRAFT])
 @pytest.mark.parametrize("trigger", DECISIONS)
 def test_an_invoice_does_what_its_table_says_and_refuses_the_rest(
     before: InvoiceState, trigger: str
@@ -249,4 +280,9 @@ def test_an_invoice_does_what_its_table_says_and_refuses_the_rest(
 
 
 def test_the_invoice_table_has_no_other_triggers() -> None:
-    assert {trigger for _, trigger in billing.TRANSITIONS} == {"open", *DECISIONS}
+    assert {trigger for _, trigger in billing.TRANSITIONS} == {
+        "open",
+        "draft",
+        *DRAFTED,
+        *DECISIONS,
+    }

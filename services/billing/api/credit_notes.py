@@ -2,7 +2,7 @@ from typing import Annotated
 from uuid import UUID
 
 from services.billing import repository, schemas
-from services.billing.api.shapes import credit_note_out, found_invoice, invoice_out
+from services.billing.api.shapes import credit_note_out, found_bill, invoice_out
 from services.billing.use_cases import credit_notes
 from services.billing.use_cases.credit_notes import CreditInvoice
 from shared.auth import Call, access
@@ -19,7 +19,7 @@ async def list_credit_notes(
     invoice_id: UUID, call: Annotated[Call, access("invoices:read", per_customer=True)]
 ) -> schemas.CreditNotesOut:
     """The oldest first."""
-    await found_invoice(call, invoice_id)
+    await found_bill(call, invoice_id)
     found = await repository.get_credit_notes(call.tx, invoice_id)
     return schemas.CreditNotesOut(items=[credit_note_out(note) for note in found])
 

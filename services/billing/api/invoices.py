@@ -4,8 +4,8 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from services.billing import repository, schemas
-from services.billing.api.shapes import found_invoice, invoice_out
-from services.billing.use_cases import payments
+from services.billing.api.shapes import answer, found_bill, found_invoice, invoice_out
+from services.billing.use_cases import amending, payments
 from shared.auth import Call, access
 from shared.errors import Conflict, NotFound
 from shared.http import new_router
@@ -34,11 +34,12 @@ async def list_invoices(
     return schemas.InvoicesOut(items=[invoice_out(i) for i in invoices], next=following)
 
 
-@router.get("/invoices/{invoice_id}")
+@router.get("/invoices/{invoice_id}", response_model=schemas.InvoiceOut)
 async def get_invoice(
     invoice_id: UUID, call: Annotated[Call, access("invoices:read", per_customer=True)]
-) -> schemas.InvoiceOut:
-    return invoice_out(await found_invoice(call, invoice_id))
+) -> Response:
+    """Also a draft, but not for callers who are restricted to certain customers."""
+    return answer(await found_bill(call, invoice_id))
 
 
 @router.get(
@@ -70,10 +71,12 @@ async def get_pdf(
     )
 
 
-@router.post("/invoices/{invoice_id}/void")
+@router.post("/invoices/{invoice_id}/void", response_model=schemas.InvoiceOut)
 async def void_invoice(
-    invoice_id: UUID, call: Annotated[Call, access("invoices:write", per_customer=True)]
-) -> schemas.InvoiceOut:
+    invoice_id: UUID,
+    call: Annotated[Call, access("invoices:write", per_customer=True)],
+    body: schemas.VoidIn | None = None,
+) -> Response:
     """Void an unpaid invoice; a booking that waited for it is dropped."""
     voided = await payments.void_invoice(
         call.tx,
@@ -82,5 +85,38 @@ async def void_invoice(
         seen=call.caller.customer_ids,
         now=call.now,
         new_id=call.new_id,
+        reason=body.reason or None if body else None,
     )
-    return invoice_out(voided)
+    return answer(voided)
+
+
+@router.delete(
+    "/invoices/{invoice_id}",
+    response_model=schemas.InvoiceOut,
+    responses={204: {"description": "It was a draft, and is gone."}},
+)
+async def delete_invoice(
+    invoice_id: UUID, call: Annotated[Call, access("invoices:write")]
+) -> Response:
+    """Throw a draft away. An unpaid invoice becomes void and leaves the lists, with its number."""
+    left = await amending.delete_invoice(
+        call.tx, invoice_id, by=call.caller.subject, now=call.now, new_id=call.new_id
+    )
+    return answer(left) if left else Response(status_code=204)
+
+
+@router.post("/invoices/{invoice_id}/due-date", response_model=schemas.InvoiceOut)
+async def change_due_date(
+    invoice_id: UUID, body: schemas.DueDateIn, call: Annotated[Call, access("invoices:write")]
+) -> Response:
+    """Give more or less time to pay what is open: until today or later."""
+    changed = await amending.extend_due_date(
+        call.tx,
+        invoice_id,
+        body.due_date,
+        reason=body.reason,
+        by=call.caller.subject,
+        now=call.now,
+        new_id=call.new_id,
+    )
+    return answer(changed)

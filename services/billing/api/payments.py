@@ -2,7 +2,7 @@ from typing import Annotated
 from uuid import UUID
 
 from services.billing import repository, schemas
-from services.billing.api.shapes import found_invoice, invoice_out, payment_out
+from services.billing.api.shapes import found_bill, invoice_out, payment_out
 from services.billing.use_cases import payments
 from services.billing.use_cases.payments import RecordPayment
 from shared.auth import Call, access
@@ -17,7 +17,7 @@ router = new_router()
 async def list_payments(
     invoice_id: UUID, call: Annotated[Call, access("payments:read", per_customer=True)]
 ) -> schemas.PaymentsOut:
-    await found_invoice(call, invoice_id)
+    await found_bill(call, invoice_id)
     found = await repository.get_payments(call.tx, invoice_id)
     return schemas.PaymentsOut(items=[payment_out(payment) for payment in found])
 

@@ -1,24 +1,51 @@
 """From domain objects to what the API answers."""
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from fastapi import Response
+
 from services.billing import repository, schemas
 from services.billing.domain.credit import CreditNote
+from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice, InvoiceLine, Payment
 from shared.auth import Call
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
+from shared.etags import etag
 from shared.money import Money
 
-__all__ = ["credit_note_out", "found_invoice", "invoice_out", "payment_out"]
+__all__ = [
+    "answer",
+    "credit_note_out",
+    "found_bill",
+    "found_invoice",
+    "invoice_out",
+    "payment_out",
+]
+
+
+async def found_bill(call: Call, invoice_id: UUID) -> Invoice | Draft:
+    """A draft, too; to callers for certain customers there are none."""
+    bill = await repository.get_bill(call.tx, invoice_id, seen=call.caller.customer_ids)
+    if bill is None:
+        raise NotFound("invoice", invoice_id)
+    return bill
 
 
 async def found_invoice(call: Call, invoice_id: UUID) -> Invoice:
-    invoice = await repository.get_invoice(call.tx, invoice_id, seen=call.caller.customer_ids)
-    if invoice is None:
-        raise NotFound("invoice", invoice_id)
-    return invoice
+    bill = await found_bill(call, invoice_id)
+    if isinstance(bill, Draft):
+        raise Conflict("invoice_draft", "This is a draft; finalise it first.")
+    return bill
+
+
+def answer(bill: Invoice | Draft, status: int = 200) -> Response:
+    """It, with its version as `ETag`."""
+    body = invoice_out(bill).model_dump_json()
+    headers = {"etag": etag(bill.version)}
+    return Response(body, status, headers, media_type="application/json")
 
 
 def payment_out(payment: Payment) -> schemas.PaymentOut:
@@ -36,57 +63,101 @@ def payment_out(payment: Payment) -> schemas.PaymentOut:
     )
 
 
-def invoice_out(invoice: Invoice) -> schemas.InvoiceOut:
-    money = invoice.money
+def invoice_out(bill: Invoice | Draft) -> schemas.InvoiceOut:
+    money = bill.money
     return schemas.InvoiceOut(
-        id=invoice.id,
-        customer_id=invoice.customer_id,
-        request_id=invoice.request_id,
-        number=invoice.number,
-        state=str(invoice.state),
-        version=invoice.version,
-        title=invoice.title,
-        currency=invoice.currency,
-        language=invoice.language,
-        invoice_date=invoice.invoice_date,
-        due_date=invoice.due_date,
-        tax_treatment=invoice.tax_treatment,
-        subtotal=money(invoice.subtotal_minor),
-        vat=_vat(invoice.vat, money),
-        rounding=money(invoice.rounding_minor),
-        total=money(invoice.total_minor),
-        credited=money(invoice.credited_minor),
-        credit_used=money(invoice.credit_used_minor),
-        paid=money(invoice.paid_minor),
-        surplus=money(invoice.surplus_minor),
-        open_amount=money(invoice.open_minor),
-        lines=[_line(invoice, line) for line in invoice.lines],
-        opened_at=invoice.opened_at,
-        paid_at=invoice.paid_at,
-        voided_at=invoice.voided_at,
-        replaced_by=invoice.replaced_by,
+        id=bill.id,
+        customer_id=bill.customer_id,
+        customer_name=bill.buyer["company_name"] or bill.buyer["contact_name"],
+        state=str(bill.state),
+        version=bill.version,
+        title=bill.title,
+        currency=bill.currency,
+        language=bill.language,
+        due_date=bill.due_date,
+        addressee=_addressee(bill.addressee),
+        tax_treatment=bill.tax_treatment,
+        tax_treatment_reason=bill.tax_treatment_reason,
+        subtotal=money(bill.subtotal_minor),
+        vat=_vat(bill.vat, money),
+        rounding=money(bill.rounding_minor),
+        total=money(bill.total_minor),
+        lines=[_line(bill, line) for line in bill.lines],
+        corrects=bill.corrects,
+        **(_nothing(money(0)) if isinstance(bill, Draft) else _life(bill)),
     )
 
 
-def _line(invoice: Invoice, line: InvoiceLine) -> schemas.LineOut:
+def _life(invoice: Invoice) -> dict[str, Any]:
+    """What only an invoice has that is finalised."""
+    money = invoice.money
+    return {
+        "request_id": invoice.request_id,
+        "number": invoice.number or None,
+        "invoice_date": invoice.invoice_date,
+        "credited": money(invoice.credited_minor),
+        "credit_used": money(invoice.credit_used_minor),
+        "paid": money(invoice.paid_minor),
+        "surplus": money(invoice.surplus_minor),
+        "open_amount": money(invoice.open_minor),
+        "opened_at": invoice.opened_at,
+        "paid_at": invoice.paid_at,
+        "voided_at": invoice.voided_at,
+        "void_reason": invoice.void_reason,
+        "replaced_by": invoice.replaced_by,
+        "hidden": invoice.hidden,
+    }
+
+
+def _nothing(zero: Money) -> dict[str, Any]:
+    amounts = ("credited", "credit_used", "paid", "surplus", "open_amount")
+    facts = ("request_id", "number", "invoice_date", "opened_at", "paid_at", "voided_at")
+    return {
+        **dict.fromkeys(amounts, zero),
+        **dict.fromkeys((*facts, "void_reason", "replaced_by")),
+        "hidden": False,
+    }
+
+
+def _addressee(fields: Mapping[str, Any] | None) -> schemas.AddresseeOut | None:
+    if fields is None:
+        return None
+    return schemas.AddresseeOut(
+        name=fields["billing_name"],
+        contact_name=fields["contact_name"],
+        address_lines=fields["billing_address"],
+        billing_note=fields.get("billing_note"),
+    )
+
+
+def _line(bill: Invoice | Draft, line: InvoiceLine) -> schemas.LineOut:
     period = line.period
     return schemas.LineOut(
         position=line.position,
         title=line.title,
         description=line.description,
         explanation=line.explanation,
-        quantity=line.quantity,
+        quantity=_short(line.quantity),
         unit=line.unit,
-        unit_price=line.unit_price,
+        unit_price=_short(line.unit_price),
         basis=line.basis,
-        discount_percent=line.discount_percent,
-        vat_percent=line.vat_percent,
-        total=invoice.money(line.total_minor),
-        credited=invoice.money(line.credited_minor),
+        discount_percent=_short(line.discount_percent),
+        vat_category=line.vat_category,
+        vat_percent=_short(line.vat_percent),
+        total=bill.money(line.total_minor),
+        credited=bill.money(line.credited_minor),
         subscription_id=line.subscription_id,
         request_id=line.request_id,
         period=schemas.PeriodOut(start=period.start, end=period.end) if period else None,
     )
+
+
+def _short(value: Decimal) -> Decimal:
+    """Without the zeros that the database has behind it, so that an answer is what is read later.
+
+    What has more digits than a context holds is never here: see the limits of `Line`.
+    """
+    return value.normalize()
 
 
 def credit_note_out(note: CreditNote) -> schemas.CreditNoteOut:

@@ -15,6 +15,7 @@ from shared.periods import Period
 
 __all__ = [
     "TRANSITIONS",
+    "Bill",
     "Invoice",
     "InvoiceLine",
     "InvoiceState",
@@ -23,7 +24,6 @@ __all__ = [
     "record_payment",
     "reverse_payment",
     "settled",
-    "void",
 ]
 
 
@@ -35,9 +35,16 @@ class InvoiceState(StrEnum):
     CREDITED = "credited"
 
 
-# (state before, what happens) -> (state after, event published).
-TRANSITIONS: Mapping[tuple[InvoiceState | None, str], tuple[InvoiceState, str]] = {
+# (state before, what happens) -> (state after, event published). Drafts are the operator's alone:
+# nothing is told of them.
+TRANSITIONS: Mapping[tuple[InvoiceState | None, str], tuple[InvoiceState | None, str | None]] = {
+    (None, "draft"): (InvoiceState.DRAFT, None),
+    (InvoiceState.DRAFT, "edit"): (InvoiceState.DRAFT, None),
+    (InvoiceState.DRAFT, "delete"): (None, None),
+    (InvoiceState.DRAFT, "finalize"): (InvoiceState.OPEN, "invoice.opened"),
     (None, "open"): (InvoiceState.OPEN, "invoice.opened"),
+    (InvoiceState.OPEN, "change_due_date"): (InvoiceState.OPEN, "invoice.due_date_changed"),
+    (InvoiceState.OPEN, "delete"): (InvoiceState.VOID, "invoice.voided"),
     (InvoiceState.OPEN, "pay_part"): (InvoiceState.OPEN, "invoice.partially_paid"),
     (InvoiceState.OPEN, "pay"): (InvoiceState.PAID, "invoice.paid"),
     (InvoiceState.OPEN, "void"): (InvoiceState.VOID, "invoice.voided"),
@@ -83,36 +90,27 @@ class InvoiceLine:
         return self.total_minor - self.credited_minor
 
 
-@dataclass(frozen=True, slots=True)
-class Invoice:
-    """A finalised invoice. Amounts in minor units of `currency`.
-
-    What is owed is always total - credited - credit used - paid + surplus.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a draft and a finalised invoice have in common. Amounts in minor units of `currency`.
 
     Attributes:
-        paid_minor: the payments recorded for it, without those reversed.
-        credited_minor: all credit notes, incl. VAT.
-        credit_used_minor: what the balance paid at the opening.
-        surplus_minor: what went from here to the balance, and was not taken back since.
-        settlement: counts how often it was settled; a reversal and a new payment make the next.
+        tax_treatment_reason: why an operator decided it; None: it follows from the facts.
         vat: the VAT summary, one entry per rate and basis.
-        seller: snapshot of the seller at opening.
-        buyer: snapshot of the customer at opening.
-        replaced_by: the invoice that carries the lines this void one had.
+        seller: snapshot of the seller.
+        buyer: snapshot of the customer, with the addressee in it.
+        addressee: the fields of the buyer that an operator set for this one.
+        corrects: the invoice whose place this one takes, or takes once it is finalised.
     """
 
     id: UUID
     customer_id: UUID
-    request_id: UUID | None
-    number: str
-    state: InvoiceState
     version: int
     title: str
     currency: str
     language: str
-    invoice_date: date
-    due_date: date
     tax_treatment: TaxTreatment
+    tax_treatment_reason: str | None = None
     subtotal_minor: int
     vat_minor: int
     rounding_minor: int
@@ -120,7 +118,36 @@ class Invoice:
     vat: tuple[Mapping[str, Any], ...]
     seller: Mapping[str, Any]
     buyer: Mapping[str, Any]
+    addressee: Mapping[str, Any] | None = None
     lines: tuple[InvoiceLine, ...]
+    corrects: UUID | None = None
+
+    def money(self, minor: int) -> Money:
+        return Money(minor, self.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice(Bill):
+    """A finalised invoice.
+
+    What is owed is always total - credited - credit used - paid + surplus.
+
+    Attributes:
+        request_id: what it was requested by; None: an operator made it, and it is only sent by one.
+        paid_minor: the payments recorded for it, without those reversed.
+        credited_minor: all credit notes, incl. VAT.
+        credit_used_minor: what the balance paid at the opening.
+        surplus_minor: what went from here to the balance, and was not taken back since.
+        settlement: counts how often it was settled; a reversal and a new payment make the next.
+        replaced_by: the invoice that carries the lines this void one had.
+        hidden: void and deleted, which takes it out of the lists.
+    """
+
+    request_id: UUID | None
+    number: str
+    state: InvoiceState
+    invoice_date: date
+    due_date: date
     opened_at: datetime
     paid_minor: int = 0
     credited_minor: int = 0
@@ -129,7 +156,9 @@ class Invoice:
     settlement: int = 0
     paid_at: datetime | None = None
     voided_at: datetime | None = None
+    void_reason: str | None = None
     replaced_by: UUID | None = None
+    hidden: bool = False
 
     @property
     def owed_minor(self) -> int:
@@ -149,9 +178,6 @@ class Invoice:
         """Open, without payments or credit notes: whoever takes it back owes nobody anything."""
         moved = self.paid_minor or self.credited_minor or self.surplus_minor
         return self.state is InvoiceState.OPEN and not moved
-
-    def money(self, minor: int) -> Money:
-        return Money(minor, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,33 +259,4 @@ def reverse_payment(invoice: Invoice, payment: Payment, *, back_minor: int, toda
     due = today + timedelta(days=invoice.seller["due_days"])
     return replace(
         changed, state=InvoiceState.OPEN, paid_at=None, due_date=max(due, invoice.due_date)
-    )
-
-
-def void(invoice: Invoice, *, now: datetime, replaced_by: UUID | None = None) -> Invoice:
-    """Take an unpaid invoice out of the books; its number stays accounted for.
-
-    What it had used of the balance goes back there.
-
-    Raises:
-        Conflict: it is not open, or money has arrived for it, or a part is credited.
-    """
-    if invoice.state is not InvoiceState.OPEN:
-        raise Conflict(
-            f"invoice_{invoice.state}", f"Invoice {invoice.number} is {invoice.state} already."
-        )
-    if not invoice.untouched:
-        credited = invoice.credited_minor and not invoice.paid_minor
-        raise Conflict(
-            "invoice_partly_credited" if credited else "invoice_partly_paid",
-            f"Invoice {invoice.number} has {'credit notes' if credited else 'payments'}; "
-            "it needs a credit note instead.",
-        )
-    return replace(
-        invoice,
-        state=InvoiceState.VOID,
-        version=invoice.version + 1,
-        surplus_minor=invoice.credit_used_minor,
-        voided_at=now,
-        replaced_by=replaced_by,
     )

@@ -19,6 +19,7 @@ __all__ = [
     "open_replacement",
     "open_requested",
     "quote_request",
+    "seller_snapshot",
     "use_credit",
     "vat_summary",
     "without_lines",
@@ -108,7 +109,7 @@ def open_requested(
         rounding_minor=totals.rounding_minor,
         total_minor=totals.total_minor,
         vat=vat_summary(totals.vat),
-        seller=settings.model_dump(mode="json", exclude={"vat_rates", "customer_id"}),
+        seller=seller_snapshot(settings),
         buyer=customer,
         lines=tuple(
             InvoiceLine(
@@ -192,6 +193,11 @@ def use_credit(invoice: Invoice, minor: int) -> Invoice:
     if used.open_minor:
         return used
     return settled(replace(used, version=used.version + 1), invoice.opened_at)
+
+
+def seller_snapshot(settings: SettingsChanged) -> dict[str, Any]:
+    """What an invoice keeps of the seller: all but what is in its lines already."""
+    return settings.model_dump(mode="json", exclude={"vat_rates", "customer_id"})
 
 
 def vat_summary(rows: Iterable[VatRow]) -> tuple[Mapping[str, Any], ...]:

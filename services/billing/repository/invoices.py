@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from services.billing import tables as t
+from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
 from shared.database import Seen, Tx, insert_rows, only_seen, update_rows
 from shared.paging import fetch_page
@@ -16,14 +17,18 @@ from shared.periods import Period
 
 __all__ = [
     "add_invoices",
-    "get_invoice",
+    "bill_row",
+    "final_row",
+    "get_bill",
     "get_invoices",
     "get_number",
+    "line_row",
     "list_invoices",
     "lock_invoices",
     "lock_invoices_of_requests",
     "save_invoices",
     "take_numbers",
+    "with_lines",
 ]
 
 _TAKE = text(
@@ -34,7 +39,13 @@ _TAKE = text(
 )
 
 _INVOICES = (
-    "SELECT * FROM invoices WHERE id = ANY($1) AND ($2::uuid[] IS NULL OR customer_id = ANY($2))"
+    "SELECT * FROM invoices WHERE id = ANY($1) AND ($2::uuid[] IS NULL OR customer_id = ANY($2)) "
+    "AND state <> 'draft'"
+)
+# To whoever is restricted to certain customers, their drafts do not exist.
+_BILL = (
+    "SELECT * FROM invoices WHERE id = $1 "
+    "AND ($2::uuid[] IS NULL OR (customer_id = ANY($2) AND state <> 'draft'))"
 )
 # All rows are found, and so all customers locked, before the first invoice is.
 _LOCK = (
@@ -42,7 +53,7 @@ _LOCK = (
     "(SELECT customer_id FROM invoices WHERE id = ANY($1)) ORDER BY id FOR UPDATE) "
     "SELECT i.* FROM invoices i JOIN locked ON locked.id = i.customer_id "
     "WHERE i.id = ANY($1) AND ($2::uuid[] IS NULL OR customer_id = ANY($2)) "
-    "ORDER BY i.id FOR UPDATE OF i"
+    "AND i.state <> 'draft' ORDER BY i.id FOR UPDATE OF i"
 )
 
 
@@ -62,46 +73,54 @@ async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[in
 
 
 async def add_invoices(tx: Tx, invoices: Sequence[Invoice]) -> None:
-    await insert_rows(tx, t.invoices, [_row(invoice) for invoice in invoices])
+    await insert_rows(tx, t.invoices, [final_row(invoice) for invoice in invoices])
     await insert_rows(
         tx,
         t.invoice_lines,
-        [_line_row(invoice.id, line) for invoice in invoices for line in invoice.lines],
+        [line_row(invoice.id, line) for invoice in invoices for line in invoice.lines],
     )
 
 
-def _row(invoice: Invoice) -> dict[str, Any]:
+def bill_row(bill: Invoice | Draft) -> dict[str, Any]:
+    """The columns that drafts and invoices have in common."""
     return {
-        "id": invoice.id,
-        "customer_id": invoice.customer_id,
+        "id": bill.id,
+        "customer_id": bill.customer_id,
+        "state": str(bill.state),
+        "version": bill.version,
+        "title": bill.title,
+        "currency": bill.currency,
+        "language": bill.language,
+        "due_date": bill.due_date,
+        "tax_treatment": bill.tax_treatment,
+        "subtotal_minor": bill.subtotal_minor,
+        "vat_minor": bill.vat_minor,
+        "rounding_minor": bill.rounding_minor,
+        "total_minor": bill.total_minor,
+        "vat": [dict(row) for row in bill.vat],
+        "seller": dict(bill.seller),
+        "buyer": dict(bill.buyer),
+    }
+
+
+def final_row(invoice: Invoice) -> dict[str, Any]:
+    """Everything that is written when an invoice is opened."""
+    return {
+        **bill_row(invoice),
         "request_id": invoice.request_id,
         "number": invoice.number,
-        "state": str(invoice.state),
-        "version": invoice.version,
-        "title": invoice.title,
-        "currency": invoice.currency,
-        "language": invoice.language,
         "invoice_date": invoice.invoice_date,
-        "due_date": invoice.due_date,
-        "tax_treatment": invoice.tax_treatment,
-        "subtotal_minor": invoice.subtotal_minor,
-        "vat_minor": invoice.vat_minor,
-        "rounding_minor": invoice.rounding_minor,
-        "total_minor": invoice.total_minor,
         "paid_minor": invoice.paid_minor,
         "credited_minor": invoice.credited_minor,
         "credit_used_minor": invoice.credit_used_minor,
         "surplus_minor": invoice.surplus_minor,
         "settlement": invoice.settlement,
-        "vat": [dict(row) for row in invoice.vat],
-        "seller": dict(invoice.seller),
-        "buyer": dict(invoice.buyer),
         "opened_at": invoice.opened_at,
         "paid_at": invoice.paid_at,
     }
 
 
-def _line_row(invoice_id: UUID, line: InvoiceLine) -> dict[str, Any]:
+def line_row(invoice_id: UUID, line: InvoiceLine) -> dict[str, Any]:
     return {
         "invoice_id": invoice_id,
         "position": line.position,
@@ -125,28 +144,36 @@ def _line_row(invoice_id: UUID, line: InvoiceLine) -> dict[str, Any]:
     }
 
 
-def _invoice(row: Any, lines: Iterable[Any]) -> Invoice:
+def _bill(row: Any, lines: Iterable[Any]) -> Invoice | Draft:
+    common = {
+        "id": row.id,
+        "customer_id": row.customer_id,
+        "version": row.version,
+        "title": row.title,
+        "currency": row.currency,
+        "language": row.language,
+        "due_date": row.due_date,
+        "tax_treatment": row.tax_treatment,
+        "tax_treatment_reason": row.tax_treatment_reason,
+        "subtotal_minor": row.subtotal_minor,
+        "vat_minor": row.vat_minor,
+        "rounding_minor": row.rounding_minor,
+        "total_minor": row.total_minor,
+        "vat": tuple(row.vat),
+        "seller": row.seller,
+        "buyer": row.buyer,
+        "addressee": row.addressee,
+        "lines": tuple(_line(line) for line in lines),
+        "corrects": row.corrects,
+    }
+    if row.state == InvoiceState.DRAFT:
+        return Draft(**common)
     return Invoice(
-        id=row.id,
-        customer_id=row.customer_id,
+        **common,
         request_id=row.request_id,
         number=row.number,
         state=InvoiceState(row.state),
-        version=row.version,
-        title=row.title,
-        currency=row.currency,
-        language=row.language,
         invoice_date=row.invoice_date,
-        due_date=row.due_date,
-        tax_treatment=row.tax_treatment,
-        subtotal_minor=row.subtotal_minor,
-        vat_minor=row.vat_minor,
-        rounding_minor=row.rounding_minor,
-        total_minor=row.total_minor,
-        vat=tuple(row.vat),
-        seller=row.seller,
-        buyer=row.buyer,
-        lines=tuple(_line(line) for line in lines),
         opened_at=row.opened_at,
         paid_minor=row.paid_minor,
         credited_minor=row.credited_minor,
@@ -155,7 +182,9 @@ def _invoice(row: Any, lines: Iterable[Any]) -> Invoice:
         settlement=row.settlement,
         paid_at=row.paid_at,
         voided_at=row.voided_at,
+        void_reason=row.void_reason,
         replaced_by=row.replaced_by,
+        hidden=row.hidden,
     )
 
 
@@ -181,27 +210,33 @@ def _line(row: Any) -> InvoiceLine:
     )
 
 
-async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
+async def with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice | Draft]:
     lines = defaultdict(list)
     query = "SELECT * FROM invoice_lines WHERE invoice_id = ANY($1) ORDER BY invoice_id, position"
     for line in await tx.fetch(query, [row.id for row in rows]):
         lines[line.invoice_id].append(line)
-    return [_invoice(row, lines[row.id]) for row in rows]
+    return [_bill(row, lines[row.id]) for row in rows]
 
 
-async def get_invoice(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice | None:
-    found = await get_invoices(tx, [invoice_id], seen=seen)
+async def _finalised(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
+    return [bill for bill in await with_lines(tx, rows) if isinstance(bill, Invoice)]
+
+
+async def get_bill(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice | Draft | None:
+    """An invoice or a draft; to callers for certain customers there are no drafts."""
+    found = await with_lines(tx, await tx.fetch(_BILL, invoice_id, seen))
     return found[0] if found else None
 
 
 async def get_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> list[Invoice]:
-    return await _with_lines(tx, await tx.fetch(_INVOICES, list(ids), seen))
+    """Those that are finalised."""
+    return await _finalised(tx, await tx.fetch(_INVOICES, list(ids), seen))
 
 
 async def lock_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> dict[UUID, Invoice]:
     """Lock first the customers of invoices and then these, each ordered by id."""
     rows = await tx.fetch(_LOCK, list(ids), seen)
-    return {invoice.id: invoice for invoice in await _with_lines(tx, rows)}
+    return {invoice.id: invoice for invoice in await _finalised(tx, rows)}
 
 
 async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
@@ -221,6 +256,8 @@ async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
                 "settlement": invoice.settlement,
                 "paid_at": invoice.paid_at,
                 "voided_at": invoice.voided_at,
+                "void_reason": invoice.void_reason,
+                "hidden": invoice.hidden,
                 "replaced_by": invoice.replaced_by,
             }
             for invoice in invoices
@@ -237,7 +274,7 @@ async def lock_invoices_of_requests(
         "ORDER BY id FOR UPDATE"
     )
     rows = await tx.fetch(query, list(request_ids))
-    return {invoice.request_id: invoice for invoice in await _with_lines(tx, rows)}
+    return {invoice.request_id: invoice for invoice in await _finalised(tx, rows)}
 
 
 async def get_number(tx: Tx, invoice_id: UUID) -> str:
@@ -249,10 +286,11 @@ async def get_number(tx: Tx, invoice_id: UUID) -> str:
 async def list_invoices(
     tx: Tx, *, customer_id: UUID | None, seen: Seen, after: str | None, limit: int
 ) -> tuple[list[Invoice], str | None]:
-    """A page, newest first, and the cursor to the next one."""
+    """A page, newest first, and the cursor to the next one; without drafts and what is hidden."""
     columns = (t.invoices.c.opened_at, t.invoices.c.id)
-    query = only_seen(select(t.invoices), t.invoices.c.customer_id, seen)
+    listed = (t.invoices.c.state != InvoiceState.DRAFT) & ~t.invoices.c.hidden
+    query = only_seen(select(t.invoices).where(listed), t.invoices.c.customer_id, seen)
     if customer_id:
         query = query.where(t.invoices.c.customer_id == customer_id)
     rows, following = await fetch_page(tx, query, columns, after, limit)
-    return await _with_lines(tx, rows), following
+    return await _finalised(tx, rows), following

@@ -12,7 +12,26 @@ from services.billing.schemas.credit import (
     RefundIn,
     RefundOut,
 )
-from services.billing.schemas.invoices import InvoiceOut, InvoicesOut, LineOut, PeriodOut, VatRowOut
+from services.billing.schemas.drafts import (
+    AddresseeIn,
+    DraftIn,
+    DraftLineIn,
+    DueDateIn,
+    FinalizeIn,
+    LineIn,
+    LinePatch,
+    NewDraftIn,
+    OrderIn,
+    VoidIn,
+)
+from services.billing.schemas.invoices import (
+    AddresseeOut,
+    InvoiceOut,
+    InvoicesOut,
+    LineOut,
+    PeriodOut,
+    VatRowOut,
+)
 from services.billing.schemas.payments import (
     PaymentIn,
     PaymentOut,
@@ -23,6 +42,8 @@ from services.billing.schemas.payments import (
 from services.billing.schemas.settings import SellerIn, SellerOut, VatRateIn
 
 __all__ = [
+    "AddresseeIn",
+    "AddresseeOut",
     "BalanceEntryOut",
     "BalanceOut",
     "CreditLineIn",
@@ -31,9 +52,17 @@ __all__ = [
     "CreditNotesOut",
     "CreditResultOut",
     "CreditedLineOut",
+    "DraftIn",
+    "DraftLineIn",
+    "DueDateIn",
+    "FinalizeIn",
     "InvoiceOut",
     "InvoicesOut",
+    "LineIn",
     "LineOut",
+    "LinePatch",
+    "NewDraftIn",
+    "OrderIn",
     "PaymentIn",
     "PaymentOut",
     "PaymentResultOut",
@@ -46,4 +75,5 @@ __all__ = [
     "SellerOut",
     "VatRateIn",
     "VatRowOut",
+    "VoidIn",
 ]

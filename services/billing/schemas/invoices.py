@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from shared.fields import DecimalString, MoneyField
 
-__all__ = ["InvoiceOut", "InvoicesOut", "LineOut", "PeriodOut", "VatRowOut"]
+__all__ = ["AddresseeOut", "InvoiceOut", "InvoicesOut", "LineOut", "PeriodOut", "VatRowOut"]
 
 
 class PeriodOut(BaseModel):
@@ -25,6 +25,7 @@ class LineOut(BaseModel):
     unit_price: DecimalString
     basis: str
     discount_percent: DecimalString
+    vat_category: str
     vat_percent: DecimalString
     total: MoneyField
     credited: MoneyField
@@ -41,25 +42,43 @@ class VatRowOut(BaseModel):
     gross: MoneyField
 
 
+class AddresseeOut(BaseModel):
+    """`billing_note` null: the customer's own."""
+
+    name: str
+    contact_name: str
+    address_lines: list[str]
+    billing_note: str | None
+
+
 class InvoiceOut(BaseModel):
     """`open_amount` is total - credited - credit_used - paid + surplus while it is open.
 
-    `surplus`: what went from this invoice to the customer's balance. `replaced_by`: the invoice
-    that is to be paid instead of this void one.
+    A draft has no `number`, `invoice_date` and `opened_at`, and `due_date` only where one was set.
+
+    - `surplus`: what went from this invoice to the customer's balance.
+    - `tax_treatment_reason`: why an operator decided it; null: it follows from the facts.
+    - `addressee`: what is printed instead of the customer's own name and address.
+    - `corrects`: the invoice whose place it takes, or takes once it is finalised.
+    - `replaced_by`: the invoice that is to be paid instead of this void one.
+    - `hidden`: deleted, that is void and out of the lists.
     """
 
     id: UUID
     customer_id: UUID
+    customer_name: str
     request_id: UUID | None
-    number: str
+    number: str | None
     state: str
     version: int
     title: str
     currency: str
     language: str
-    invoice_date: date
-    due_date: date
+    invoice_date: date | None
+    due_date: date | None
+    addressee: AddresseeOut | None
     tax_treatment: str
+    tax_treatment_reason: str | None
     subtotal: MoneyField
     vat: list[VatRowOut]
     rounding: MoneyField
@@ -70,10 +89,13 @@ class InvoiceOut(BaseModel):
     surplus: MoneyField
     open_amount: MoneyField
     lines: list[LineOut]
-    opened_at: datetime
+    opened_at: datetime | None
     paid_at: datetime | None
     voided_at: datetime | None
+    void_reason: str | None
+    corrects: UUID | None
     replaced_by: UUID | None
+    hidden: bool
 
 
 class InvoicesOut(BaseModel):

@@ -138,6 +138,9 @@ balance_lots = Table(
     Column("left_minor", BigInteger, nullable=False),
     Index("ix_balance_lots_customer_id_currency", "customer_id", "currency"),
     Index("ix_balance_lots_subscription_id", "subscription_id"),
+    Index(
+        "ix_balance_lots_invoice_id", "invoice_id", postgresql_where=text("invoice_id IS NOT NULL")
+    ),
     CheckConstraint("left_minor BETWEEN 0 AND amount_minor", name="left"),
 )
 

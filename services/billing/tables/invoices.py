@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -31,23 +33,27 @@ number_series = Table(
     Column("last_date", Date, nullable=False),
 )
 
+# A draft has none of these, a finalised invoice has all.
+_FINAL = "number, invoice_date, opened_at"
 _OWED = "total_minor - credited_minor - credit_used_minor - paid_minor + surplus_minor"
 
+# Of a finalised invoice a trigger refuses to change all but a few columns: see migration 0004.
 invoices = Table(
     "invoices",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("customer_id", ForeignKey("customers.id"), nullable=False),
     Column("request_id", Uuid),
-    Column("number", Text, nullable=False, unique=True),
+    Column("number", Text, unique=True),
     Column("state", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("title", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("language", Text, nullable=False),
-    Column("invoice_date", Date, nullable=False),
-    Column("due_date", Date, nullable=False),
+    Column("invoice_date", Date),
+    Column("due_date", Date),
     Column("tax_treatment", Text, nullable=False),
+    Column("tax_treatment_reason", Text),
     Column("subtotal_minor", BigInteger, nullable=False),
     Column("vat_minor", BigInteger, nullable=False),
     Column("rounding_minor", BigInteger, nullable=False),
@@ -60,9 +66,13 @@ invoices = Table(
     Column("vat", JSONB, nullable=False),
     Column("seller", JSONB, nullable=False),
     Column("buyer", JSONB, nullable=False),
-    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("addressee", JSONB),
+    Column("opened_at", DateTime(timezone=True)),
     Column("paid_at", DateTime(timezone=True)),
     Column("voided_at", DateTime(timezone=True)),
+    Column("void_reason", Text),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
+    Column("corrects", ForeignKey("invoices.id")),
     # Deferred: the replaced one is written first, which makes room for its request's next invoice.
     Column("replaced_by", ForeignKey("invoices.id", deferrable=True, initially="DEFERRED")),
     Index(
@@ -71,11 +81,23 @@ invoices = Table(
         unique=True,
         postgresql_where=text("replaced_by IS NULL"),
     ),
+    # Whoever deletes a draft has to know that nothing refers to it.
+    Index("ix_invoices_corrects", "corrects", postgresql_where=text("corrects IS NOT NULL")),
+    Index(
+        "ix_invoices_replaced_by", "replaced_by", postgresql_where=text("replaced_by IS NOT NULL")
+    ),
     Index("ix_invoices_customer_id_opened_at_id", "customer_id", "opened_at", "id"),
     Index("ix_invoices_opened_at_id", "opened_at", "id"),
     CheckConstraint("state IN ('draft', 'open', 'paid', 'void', 'credited')", name="state"),
     CheckConstraint(
-        "least(paid_minor, credited_minor, surplus_minor, total_minor - credit_used_minor, "
+        f"CASE state WHEN 'draft' THEN num_nonnulls({_FINAL}, request_id) = 0 "
+        f"ELSE num_nulls({_FINAL}, due_date) = 0 END",
+        name="final",
+    ),
+    CheckConstraint("NOT hidden OR state = 'void'", name="hidden"),
+    CheckConstraint(
+        "least(paid_minor, credited_minor, surplus_minor, "
+        "CASE state WHEN 'draft' THEN 0 ELSE total_minor - credit_used_minor END, "
         "credit_used_minor) >= 0",
         name="amounts",
     ),

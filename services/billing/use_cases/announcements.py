@@ -10,6 +10,7 @@ from shared.events.billing import (
     CreditNoteIssued,
     InvoiceCredited,
     InvoicedLine,
+    InvoiceDueDateChanged,
     InvoiceOpened,
     InvoicePaid,
     InvoicePartiallyPaid,
@@ -22,6 +23,7 @@ __all__ = [
     "balance_event",
     "credit_note_event",
     "credited_event",
+    "due_date_changed_event",
     "opened_event",
     "paid_event",
     "partially_paid_event",
@@ -48,11 +50,12 @@ def _lines(invoice: Invoice) -> tuple[InvoicedLine, ...]:
     return tuple(_line(invoice, line, line.total_minor) for line in invoice.lines)
 
 
-def opened_event(invoice: Invoice) -> InvoiceOpened:
+def opened_event(invoice: Invoice, *, version: int = 1) -> InvoiceOpened:
+    """`version`: of the opening; when the balance pays it all, being paid has the next one."""
     return InvoiceOpened(
         customer_id=invoice.customer_id,
         invoice_id=invoice.id,
-        version=1,
+        version=version,
         number=invoice.number,
         lines=_lines(invoice),
         request_id=invoice.request_id,
@@ -99,6 +102,19 @@ def voided_event(invoice: Invoice) -> InvoiceVoided:
         number=invoice.number,
         lines=_lines(invoice),
         replaced_by=invoice.replaced_by,
+    )
+
+
+def due_date_changed_event(before: Invoice, invoice: Invoice) -> InvoiceDueDateChanged:
+    return InvoiceDueDateChanged(
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        version=invoice.version,
+        number=invoice.number,
+        lines=_lines(invoice),
+        due_date=invoice.due_date,
+        previous_due_date=before.due_date,
+        open_amount=invoice.money(invoice.open_minor),
     )
 
 

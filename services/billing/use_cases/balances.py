@@ -72,7 +72,7 @@ def open_with_credit(
     balance = books.of(invoice)
     used = min(balance.minor, invoice.total_minor)
     opened = use_credit(invoice, used)
-    events: list[Event] = [opened_event(opened)]
+    events: list[Event] = [opened_event(opened, version=invoice.version)]
     if used:
         source = Source(new_id(), "invoice", now, SELF, invoice_id=invoice.id)
         events.append(books.enter(take(balance, used, source)))

@@ -24,10 +24,11 @@ from services.billing.use_cases.announcements import (
     paid_event,
 )
 from services.billing.use_cases.balances import SELF, Books, lock_books
+from services.billing.use_cases.locking import lock_invoice
 from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Seen, Tx
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 from shared.events import Event
 from shared.events.subscriptions import CreditRequested
 from shared.messaging.batch import Waiting
@@ -154,10 +155,7 @@ async def credit_invoice(
         NotFound: no such invoice.
         InputInvalid, Conflict: see `amounts_asked` and `credit`.
     """
-    invoice_id = command.invoice_id
-    locked = await repository.lock_invoices(tx, [invoice_id], seen=command.seen)
-    if (invoice := locked.get(invoice_id)) is None:
-        raise NotFound("invoice", invoice_id)
+    invoice = await lock_invoice(tx, command.invoice_id, seen=command.seen)
     amounts = amounts_asked(invoice, command.lines)
     books = await lock_books(tx, [(invoice.customer_id, invoice.currency)])
     order = Order(invoice, amounts, "operator", command.reason, command.by)

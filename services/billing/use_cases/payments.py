@@ -6,8 +6,9 @@ from uuid import UUID
 
 from services.billing import repository
 from services.billing.domain import invoice as domain
+from services.billing.domain.amending import void
 from services.billing.domain.balance import Source, deposit, give_back, take
-from services.billing.domain.invoice import Invoice, InvoiceState, Payment, record_payment, void
+from services.billing.domain.invoice import Invoice, InvoiceState, Payment, record_payment
 from services.billing.use_cases.announcements import (
     paid_event,
     partially_paid_event,
@@ -15,6 +16,7 @@ from services.billing.use_cases.announcements import (
     voided_event,
 )
 from services.billing.use_cases.balances import SELF, Books, lock_books
+from services.billing.use_cases.locking import lock_invoice
 from shared.audit import Act, record
 from shared.clock import NewId
 from shared.database import Seen, Tx
@@ -23,7 +25,14 @@ from shared.events import Event
 from shared.money import Money
 from shared.periods import local_date
 
-__all__ = ["RecordPayment", "pay_invoice", "return_credit", "reverse_payment", "void_invoice"]
+__all__ = [
+    "RecordPayment",
+    "pay_invoice",
+    "point_to_replacement",
+    "return_credit",
+    "reverse_payment",
+    "void_invoice",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,8 @@ async def pay_invoice(
         NotFound: no such invoice.
         InputInvalid, Conflict: see `record_payment`.
     """
-    invoice = await _lock(tx, command.invoice_id, command.seen)
-    await _point_to_replacement(tx, invoice)
+    invoice = await lock_invoice(tx, command.invoice_id, seen=command.seen)
+    await point_to_replacement(tx, invoice, "paid")
     today = local_date(now, invoice.seller["time_zone"])
     payment = Payment(
         id=new_id(),
@@ -96,7 +105,7 @@ async def reverse_payment(
     found = await repository.get_payment(tx, payment_id, seen=seen)
     if found is None:
         raise NotFound("payment", payment_id)
-    invoice = await _lock(tx, found.invoice_id, seen)
+    invoice = await lock_invoice(tx, found.invoice_id, seen=seen)
     # Once more: before the lock, another could have reversed it.
     payment = await repository.get_payment(tx, payment_id, seen=seen) or found
     books = Books({})
@@ -132,23 +141,32 @@ async def reverse_payment(
 
 
 async def void_invoice(
-    tx: Tx, invoice_id: UUID, *, actor: str, seen: Seen, now: datetime, new_id: NewId
+    tx: Tx,
+    invoice_id: UUID,
+    *,
+    actor: str,
+    seen: Seen,
+    now: datetime,
+    new_id: NewId,
+    reason: str | None = None,
+    hidden: bool = False,
 ) -> Invoice:
-    """Void an unpaid invoice; what waited for it is dropped.
+    """Void an unpaid invoice; what waited for it is dropped. `hidden`: it leaves the lists, too.
 
     Raises:
         NotFound: no such invoice.
         Conflict: see `void`.
     """
-    invoice = await _lock(tx, invoice_id, seen)
-    voided = void(invoice, now=now)
+    invoice = await lock_invoice(tx, invoice_id, seen=seen)
+    voided = void(invoice, now=now, reason=reason, hidden=hidden)
     await repository.save_invoices(tx, [voided])
     events: list[Event] = [voided_event(voided)]
     if voided.credit_used_minor:
         books = await _lock_books(tx, voided)
         events += await return_credit(tx, voided, books, now=now, new_id=new_id)
         await books.save(tx)
-    act = _act("invoice.void", invoice, voided)
+    why = {"reason": reason} if reason else {}
+    act = _act("invoice.delete" if hidden else "invoice.void", invoice, voided, **why)
     await record(tx, actor, [act], events, now=now, new_id=new_id)
     return voided
 
@@ -169,12 +187,17 @@ async def _lock_books(tx: Tx, invoice: Invoice) -> Books:
     return await lock_books(tx, [slot], used_by=[invoice.id])
 
 
-async def _point_to_replacement(tx: Tx, invoice: Invoice) -> None:
+async def point_to_replacement(tx: Tx, invoice: Invoice, todo: str) -> None:
+    """Say which invoice is to be `todo` instead of one that it has replaced.
+
+    Raises:
+        Conflict: that is so.
+    """
     if invoice.replaced_by:
         number = await repository.get_number(tx, invoice.replaced_by)
         raise Conflict(
             "invoice_void",
-            f"Invoice {invoice.number} was replaced by {number}, which is to be paid instead.",
+            f"Invoice {invoice.number} was replaced by {number}, which is to be {todo} instead.",
             replaced_by=str(invoice.replaced_by),
         )
 
@@ -187,10 +210,3 @@ def _act(action: str, before: Invoice, after: Invoice, **more: str) -> Act:
 
 def _facts(invoice: Invoice) -> dict[str, str]:
     return {"state": str(invoice.state), "paid": invoice.money(invoice.paid_minor).amount}
-
-
-async def _lock(tx: Tx, invoice_id: UUID, seen: Seen) -> Invoice:
-    invoice = (await repository.lock_invoices(tx, [invoice_id], seen=seen)).get(invoice_id)
-    if invoice is None:
-        raise NotFound("invoice", invoice_id)
-    return invoice

@@ -20,6 +20,7 @@ async def copy_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
 
 async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
     await repository.erase_customers(tx, erased)
+    await repository.delete_drafts_of(tx, [event.customer_id for event in erased])
 
 
 async def save_seller(

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.domain.invoice import Invoice, number_text, void
+from services.billing.domain.amending import void
+from services.billing.domain.invoice import Invoice, number_text
 from services.billing.domain.opening import open_replacement
 from services.billing.domain.withdrawal import Withdrawal, decide_withdrawal
 from services.billing.use_cases.announcements import voided_event
