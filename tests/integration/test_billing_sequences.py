@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,8 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.billing import repository
+from services.billing.domain.draft import with_line, with_line_changed
+from services.billing.domain.invoice import InvoiceLine
+from services.billing.use_cases.amending import delete_invoice
 from services.billing.use_cases.balances import RecordRefund, forfeit_withdrawn, refund
 from services.billing.use_cases.credit_notes import CreditInvoice, credit_invoice, credit_requested
+from services.billing.use_cases.drafts import correct_invoice, create_draft, edit_draft
+from services.billing.use_cases.finalizing import FinalizeDraft, finalize_draft
 from services.billing.use_cases.openings import open_requested_invoices
 from services.billing.use_cases.payments import (
     RecordPayment,
@@ -58,6 +63,9 @@ STEPS = st.lists(
         st.tuples(st.just("void"), INDEX, PERCENT),
         st.tuples(st.just("refund"), INDEX, PERCENT),
         st.tuples(st.just("forfeit"), INDEX, PERCENT),
+        st.tuples(st.just("write"), LINES, st.integers(0, 90)),
+        st.tuples(st.just("correct"), INDEX, PERCENT),
+        st.tuples(st.just("delete"), INDEX, PERCENT),
     ),
     min_size=8,
     max_size=20,
@@ -167,13 +175,12 @@ class Customer:
     async def _request_credit(self, tx: Tx, index: int, percent: int) -> None:
         if invoice := await self._invoice(tx, index):
             line = invoice.lines[index % len(invoice.lines)]
-            assert line.subscription_id
             amount = Money(abs(line.total_minor) * percent // 100, "CHF")
             request = CreditRequested(
                 customer_id=self.id,
                 request_id=new_id(),
                 invoice_id=invoice.id,
-                subscription_id=line.subscription_id,
+                subscription_id=line.subscription_id or new_id(),
                 lines=(LineToCredit(position=line.position, amount=amount),),
             )
             for _ in range(2):  # it may come twice
@@ -196,6 +203,60 @@ class Customer:
         if invoice := await self._invoice(tx, index):
             await void_invoice(tx, invoice.id, actor="test", seen=None, now=self.now, new_id=new_id)
 
+    async def _delete(self, tx: Tx, index: int, _: int) -> None:
+        if invoice := await self._invoice(tx, index):
+            await delete_invoice(tx, invoice.id, by="test", now=self.now, new_id=new_id)
+
+    async def _write(self, tx: Tx, prices: Sequence[tuple[int, Any]], credit: int) -> None:
+        parts = [*prices, (-prices[0][0] * credit // 100, prices[0][1])]
+        lines = tuple(self._by_hand(minor, basis) for minor, basis in parts if minor)
+        draft = await create_draft(
+            tx,
+            self.id,
+            "CHF",
+            lambda empty: replace(empty, lines=lines),
+            by="test",
+            now=self.now,
+            new_id=new_id,
+        )
+        await self._finalize(tx, draft.id)
+
+    async def _correct(self, tx: Tx, index: int, percent: int) -> None:
+        if invoice := await self._invoice(tx, index):
+            draft = await correct_invoice(tx, invoice.id, by="test", now=self.now, new_id=new_id)
+            price = draft.lines[0].unit_price * percent / 100
+            changes = {"unit_price": price.quantize(Decimal("0.01"))}
+            await edit_draft(
+                tx,
+                draft.id,
+                lambda d: with_line(with_line_changed(d, 1, changes), self._by_hand(500, "net")),
+                expected_version=1,
+                by="test",
+                now=self.now,
+                new_id=new_id,
+            )
+            await self._finalize(tx, draft.id)
+
+    async def _finalize(self, tx: Tx, draft_id: UUID) -> None:
+        command = FinalizeDraft(draft_id, None, None, "test")
+        await finalize_draft(tx, command, now=self.now, new_id=new_id)
+
+    def _by_hand(self, minor: int, basis: Any) -> InvoiceLine:
+        return InvoiceLine(
+            position=0,
+            title="Beratung",
+            description="",
+            explanation="",
+            quantity=Decimal(1),
+            unit="",
+            unit_price=Decimal(minor) / 100,
+            basis=basis,
+            discount_percent=Decimal(0),
+            vat_category="standard",
+            vat_percent=Decimal(0),
+            total_minor=0,
+        )
+
     async def _refund(self, tx: Tx, _: int, percent: int) -> None:
         (balance,) = [row.balance_minor for row in await repository.get_balances(tx, self.id)] or [
             0
@@ -207,8 +268,7 @@ class Customer:
 
     async def _forfeit(self, tx: Tx, index: int, _: int) -> None:
         if invoice := await self._invoice(tx, index):
-            subscription_id = invoice.lines[index % len(invoice.lines)].subscription_id
-            assert subscription_id
+            subscription_id = invoice.lines[index % len(invoice.lines)].subscription_id or new_id()
             event = SubscriptionWithdrawn(
                 customer_id=self.id,
                 subscription_id=subscription_id,

@@ -151,6 +151,17 @@ def test_a_credit_may_bring_the_total_to_zero_but_not_below() -> None:
         price_invoice([line("-0.01")], "CHF", rounding_minor=5)
 
 
+def test_a_draft_may_be_empty_or_negative() -> None:
+    empty = price_invoice([], "CHF", draft=True, rounding_minor=5)
+    assert (empty.line_totals_minor, empty.vat, empty.total_minor) == ((), (), 0)
+    negative = price_invoice([line("-10.00", "8.1")], "CHF", draft=True, rounding_minor=5)
+    assert (negative.vat_minor, negative.rounding_minor, negative.total_minor) == (-81, 1, -1080)
+    with pytest.raises(InvoicingError, match="lines: must be 0 to 1000"):
+        price_invoice([line("1")] * 1001, "CHF", draft=True)
+    with pytest.raises(InvoicingError, match=r"total: must be below 10\^15"):
+        price_invoice([line("-900000000000", quantity="9")] * 2, "CHF", draft=True)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
@@ -239,18 +250,25 @@ LINES = st.lists(
         unit_price=st.decimals(-100, 10_000, places=4),
         basis=st.sampled_from(["net", "gross"]),
         discount_percent=st.decimals(0, 100, places=2),
-        vat_rate=st.sampled_from([Decimal(rate) for rate in ("0", "2.6", "7.7", "8.1", "19")]),
+        vat_rate=st.sampled_from(
+            [Decimal(rate) for rate in ("0", "2.6", "7.7", "8.1", "19", "20", "25")]
+        ),
     ),
     min_size=1,
     max_size=8,
 )
 
 
-@given(LINES, st.sampled_from(["JPY", "CHF", "KWD"]), st.sampled_from([1, 5, 100]))
+@given(
+    LINES,
+    st.sampled_from(["JPY", "CHF", "EUR", "KWD"]),
+    st.sampled_from([1, 5, 100]),
+    st.booleans(),
+)
 def test_the_equations_of_an_invoice_hold_exactly(
-    lines: list[Line], currency: str, increment: int
+    lines: list[Line], currency: str, increment: int, draft: bool
 ) -> None:
-    major = {"JPY": 1, "CHF": 100, "KWD": 1000}[currency]
+    major = {"JPY": 1, "CHF": 100, "EUR": 100, "KWD": 1000}[currency]
     line_totals = tuple(
         half_up(
             Fraction(one.quantity)
@@ -272,12 +290,12 @@ def test_the_equations_of_an_invoice_hold_exactly(
         expected_vat[rate, basis] = share, half_up(share * Fraction(rate) / divisor)
     on_top = sum(vat for (_, basis), (_, vat) in expected_vat.items() if basis == "net")
 
-    if sum(line_totals) + on_top < 0:
+    if sum(line_totals) + on_top < 0 and not draft:
         with pytest.raises(InvoicingError, match="negative"):
             price_invoice(lines, currency, rounding_minor=increment)
         return
 
-    priced = price_invoice(lines, currency, rounding_minor=increment)
+    priced = price_invoice(lines, currency, rounding_minor=increment, draft=draft)
     assert priced.line_totals_minor == line_totals
     assert priced.subtotal_minor == sum(line_totals)
     assert priced.total_minor == sum(line_totals) + on_top + priced.rounding_minor
