@@ -23,14 +23,16 @@ END $$
 def keep_unchanged(table: str, *, once: str, but: Collection[str]) -> None:
     """Refuse to delete rows, and to change columns other than `but`, `once` that is true of OLD.
 
-    `once` is a condition such as `OLD.state <> 'draft'`. It costs a comparison per row, no call.
+    `once` is a condition such as `OLD.state <> 'draft'`. What sets none of these columns pays
+    nothing for it.
     """
     found = sa.inspect(op.get_bind()).get_columns(table)
     names = [column["name"] for column in found if column["name"] not in but]
     old, new = (", ".join(f"{row}.{name}" for name in names) for row in ("OLD", "NEW"))
     op.execute(_FUNCTION)
     op.execute(
-        f"CREATE OR REPLACE TRIGGER unchanging BEFORE UPDATE ON {table} FOR EACH ROW "
+        f"CREATE OR REPLACE TRIGGER unchanging BEFORE UPDATE OF {', '.join(names)} "
+        f"ON {table} FOR EACH ROW "
         f"WHEN ({once} AND ({old}) IS DISTINCT FROM ({new})) EXECUTE FUNCTION refuse_change()"
     )
     op.execute(

@@ -110,7 +110,7 @@ def _keep_lines() -> None:
     op.execute(_KEEP_LINE)
     op.execute(_KEEP_LINES)
     op.execute(
-        "CREATE TRIGGER unchanging BEFORE UPDATE ON invoice_lines FOR EACH ROW "
+        f"CREATE TRIGGER unchanging BEFORE UPDATE OF {_LINE_COLUMNS} ON invoice_lines FOR EACH ROW "
         f"WHEN (({old}) IS DISTINCT FROM ({new})) EXECUTE FUNCTION keep_line_of_finalised()"
     )
     op.execute(
