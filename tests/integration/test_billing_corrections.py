@@ -346,6 +346,26 @@ async def test_with_money_in_between_a_credit_note_is_the_way(
     assert await system.get(f"/invoices/{draft['id']}") == draft
 
 
+async def test_a_payment_and_a_correction_at_once_exclude_each_other(
+    system: System, customer: str
+) -> None:
+    for _ in range(8):
+        old = await by_hand(system, customer)
+        drafts = [await corrected(system, old) for _ in range(2)]
+        answers = await asyncio.gather(
+            system.api.post(f"/invoices/{drafts[0]['id']}/finalize"),
+            system.api.post(f"/invoices/{old['id']}/payments", json={"amount": old["total"]}),
+            system.api.post(f"/invoices/{drafts[1]['id']}/finalize"),
+        )
+        assert sorted(a.is_success for a in answers) == [False, False, True]
+        assert {a.status_code for a in answers if not a.is_success} == {409}
+        bills = [await system.get(f"/invoices/{b['id']}") for b in (old, *drafts)]
+        paid_for = answers[1].is_success
+        assert bills[0]["state"] == ("paid" if paid_for else "void")
+        states = sorted(bill["state"] for bill in bills[1:])
+        assert states == (["draft", "draft"] if paid_for else ["draft", "open"])
+
+
 async def test_what_the_old_one_used_of_the_balance_pays_the_new_one(
     system: System, customer: str
 ) -> None:
@@ -449,3 +469,37 @@ async def test_there_is_more_time_to_pay(system: System, customer: str) -> None:
     await paid(system, changed)
     problem = await refused(system, path, {"due_date": later})
     assert problem["type"] == "urn:kontor:problem:invoice_paid"
+
+
+async def test_what_was_done_is_noted_without_what_was_written(
+    system: System, customer: str
+) -> None:
+    draft = await drafted(system, customer, line(title="Für Vera Canary"))
+    path = f"/invoices/{draft['id']}"
+    await system.post(f"{path}/lines", line("1.00", title="Vera Canary"))
+    old = await finalized(system, draft)
+    later = str(TODAY + timedelta(days=60))
+    await system.post(f"{path}/due-date", {"due_date": later, "reason": "Ferien"}, expect=200)
+    new = await finalized(system, await corrected(system, old))
+    thrown = await corrected(system, new)
+    key = {"Idempotency-Key": "thrown away"}
+    gone = [await system.api.delete(f"/invoices/{thrown['id']}", headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in gone] == [204, 204]
+    await system.api.delete(f"/invoices/{new['id']}")
+
+    acts = (await system.get("/billing/audit", customer_id=customer))["items"]
+    assert [(act["action"], act["target_id"]) for act in reversed(acts)] == [
+        ("invoice.draft", old["id"]),
+        ("invoice.edit", old["id"]),
+        ("invoice.finalize", old["id"]),
+        ("invoice.change_due_date", old["id"]),
+        ("invoice.correct", new["id"]),
+        ("invoice.finalize", new["id"]),
+        ("invoice.correct", thrown["id"]),
+        ("invoice.delete", thrown["id"]),
+        ("invoice.delete", new["id"]),
+    ]
+    assert "Canary" not in str(acts)
+    edit = acts[-2]
+    assert edit["before"]["total"]["amount"] == "108.10"
+    assert (edit["after"]["total"]["amount"], edit["after"]["lines"]) == ("109.20", 2)

@@ -190,6 +190,7 @@ async def test_whoever_was_slower_is_shown_what_there_is_now(system: System, cus
         ("DELETE", "/lines/1", None),
         ("POST", "/lines/order", {"positions": [1, 2]}),
         ("POST", "/finalize", None),
+        ("DELETE", "", None),
     ):
         late = await system.api.request(
             method, f"{path}{rest}", json=body, headers={"If-Match": '"1"'}

@@ -21,6 +21,7 @@ from services.billing.domain.draft import (
     without_line,
 )
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
+from services.billing.use_cases.drafts import Facts, preview
 from shared.errors import Conflict, InputInvalid, NotFound
 from shared.events.billing import SellerVatRate, SettingsChanged
 from shared.periods import Period
@@ -149,9 +150,15 @@ def test_the_addressee_stands_in_the_place_of_the_customers_own() -> None:
 def test_what_cannot_be_priced_is_named() -> None:
     with pytest.raises(InputInvalid, match=r"lines\[1\]\.vat_category: no rate for books in CH"):
         draft(line(), line(vat_category="books"))
+
+
+def test_no_due_date_is_set_that_has_passed_but_one_may_pass() -> None:
+    facts, yesterday = Facts(BUYER, SELLER, TODAY), TODAY - timedelta(days=1)
     with pytest.raises(InputInvalid, match="due_date: must not be before 2026-01-31"):
-        draft(due_date=TODAY - timedelta(days=1))
-    assert draft(due_date=TODAY).due_date == TODAY
+        facts.edit(draft(), lambda d: replace(d, due_date=yesterday))
+    assert facts.edit(draft(), lambda d: replace(d, due_date=TODAY)).due_date == TODAY
+    late = draft(line(), due_date=yesterday)
+    assert titles(facts.edit(late, lambda d: with_line(d, line(title="B")))) == ["Beratung", "B"]
 
 
 # -- lines ---------------------------------------------------------------------------------------
@@ -227,6 +234,14 @@ def test_a_finalised_draft_is_owed_from_its_day_on() -> None:
     assert (invoice.total_minor, invoice.open_minor, invoice.settlement) == (5405, 5405, 0)
     assert (invoice.buyer, invoice.seller["company_name"]) == (BUYER, "Alpensaas GmbH")
     assert opened(line(), title="Eigener", due_date=TODAY).due_date == TODAY
+
+
+def test_a_preview_is_what_finalising_makes_but_for_the_number() -> None:
+    facts = Facts(BUYER, SELLER, TODAY)
+    written = replace(draft(line()), lines=(line("49.00"), line("1.00", title="Spesen")))
+
+    expected = opened(line("49.00"), line("1.00", title="Spesen"))
+    assert preview(written, facts, now=NOW) == replace(expected, number="", request_id=None)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from uuid import UUID
 from fastapi import Response
 
 from services.billing import schemas
-from services.billing.api.shapes import answer, invoice_out
+from services.billing.api.shapes import answer, as_it_is_read
 from services.billing.domain import draft as domain
 from services.billing.domain.draft import Change, Draft
 from services.billing.domain.invoice import InvoiceLine
@@ -16,7 +15,7 @@ from services.billing.use_cases import drafts, finalizing
 from services.billing.use_cases.finalizing import FinalizeDraft
 from shared.auth import Call, access
 from shared.database import RolledBack
-from shared.errors import InputInvalid, PreconditionFailed
+from shared.errors import InputInvalid
 from shared.etags import ExpectedVersion
 from shared.http import new_router
 from shared.periods import Period
@@ -149,7 +148,7 @@ async def finalize_draft(
     command = FinalizeDraft(
         invoice_id, expected, body.expected_total if body else None, call.caller.subject
     )
-    with _as_it_is_read():
+    with as_it_is_read():
         async with call.tx.attempt():
             opened = await finalizing.finalize_draft(
                 call.tx, command, now=call.now, new_id=call.new_id
@@ -171,7 +170,7 @@ async def correct_invoice(invoice_id: UUID, call: Writing) -> Response:
 async def _edit(
     call: Call, invoice_id: UUID, change: Change, expected: int | None, *, dry_run: bool = False
 ) -> Draft:
-    with _as_it_is_read():
+    with as_it_is_read():
         async with call.tx.attempt():
             edited = await drafts.edit_draft(
                 call.tx,
@@ -185,20 +184,6 @@ async def _edit(
             if dry_run:
                 raise RolledBack
     return edited
-
-
-@contextmanager
-def _as_it_is_read() -> Iterator[None]:
-    """Whoever was too slow is shown the draft as reading it would."""
-    try:
-        yield
-    except PreconditionFailed as error:
-        current = error.extra["current"]
-        if isinstance(current, Draft):
-            current = invoice_out(current)
-        raise PreconditionFailed(
-            error.code, error.detail, version=error.version, current=current
-        ) from error
 
 
 def _written(body: schemas.NewDraftIn | schemas.DraftIn, draft: Draft) -> dict[str, Any]:

@@ -4,10 +4,17 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from services.billing import repository, schemas
-from services.billing.api.shapes import answer, found_bill, found_invoice, invoice_out
+from services.billing.api.shapes import (
+    answer,
+    as_it_is_read,
+    found_bill,
+    found_invoice,
+    invoice_out,
+)
 from services.billing.use_cases import amending, payments
 from shared.auth import Call, access
 from shared.errors import Conflict, NotFound
+from shared.etags import ExpectedVersion
 from shared.http import new_router
 from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 
@@ -96,12 +103,18 @@ async def void_invoice(
     responses={204: {"description": "It was a draft, and is gone."}},
 )
 async def delete_invoice(
-    invoice_id: UUID, call: Annotated[Call, access("invoices:write")]
+    invoice_id: UUID, call: Annotated[Call, access("invoices:write")], expected: ExpectedVersion
 ) -> Response:
     """Throw a draft away. An unpaid invoice becomes void and leaves the lists, with its number."""
-    left = await amending.delete_invoice(
-        call.tx, invoice_id, by=call.caller.subject, now=call.now, new_id=call.new_id
-    )
+    with as_it_is_read():
+        left = await amending.delete_invoice(
+            call.tx,
+            invoice_id,
+            expected_version=expected,
+            by=call.caller.subject,
+            now=call.now,
+            new_id=call.new_id,
+        )
     return answer(left) if left else Response(status_code=204)
 
 

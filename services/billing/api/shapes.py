@@ -1,6 +1,7 @@
 """From domain objects to what the API answers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,12 +13,13 @@ from services.billing.domain.credit import CreditNote
 from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice, InvoiceLine, Payment
 from shared.auth import Call
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.etags import etag
 from shared.money import Money
 
 __all__ = [
     "answer",
+    "as_it_is_read",
     "credit_note_out",
     "found_bill",
     "found_invoice",
@@ -46,6 +48,18 @@ def answer(bill: Invoice | Draft, status: int = 200) -> Response:
     body = invoice_out(bill).model_dump_json()
     headers = {"etag": etag(bill.version)}
     return Response(body, status, headers, media_type="application/json")
+
+
+@contextmanager
+def as_it_is_read() -> Iterator[None]:
+    """Whoever was too slow is shown what there is now as reading it would."""
+    try:
+        yield
+    except PreconditionFailed as error:
+        current = invoice_out(error.extra["current"])
+        raise PreconditionFailed(
+            error.code, error.detail, version=error.version, current=current
+        ) from error
 
 
 def payment_out(payment: Payment) -> schemas.PaymentOut:

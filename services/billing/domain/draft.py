@@ -22,6 +22,7 @@ __all__ = [
     "correction_of",
     "finalize",
     "priced",
+    "refuse_past_due_date",
     "with_line",
     "with_line_changed",
     "with_lines",
@@ -55,10 +56,8 @@ def priced(
     """The draft with what it comes to today; it may be empty, and its total negative.
 
     Raises:
-        InputInvalid: a line is outside its limits or has no VAT rate, or the due date has passed.
+        InputInvalid: a line is outside its limits or has no VAT rate.
     """
-    if draft.due_date and draft.due_date < today:
-        raise InputInvalid("due_date", f"must not be before {today}, the earliest invoice date")
     try:
         quoted = quote(
             [_item(line) for line in draft.lines],
@@ -88,6 +87,17 @@ def priced(
             for position, (line, percent, total_minor) in enumerate(rows, 1)
         ),
     )
+
+
+def refuse_past_due_date(before: Draft, after: Draft, today: date) -> None:
+    """Refuse to set a due date that has passed; one that has passed since is no obstacle to edits.
+
+    Raises:
+        InputInvalid: that is so.
+    """
+    due_date = after.due_date
+    if due_date and due_date != before.due_date and due_date < today:
+        raise InputInvalid("due_date", f"must not be before {today}, the earliest invoice date")
 
 
 @dataclass(frozen=True, slots=True)

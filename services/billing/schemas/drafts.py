@@ -133,6 +133,7 @@ class AddresseeIn(InputModel):
 class _Draft(InputModel):
     """Null: `currency` and `language` are the customer's, `due_date` follows from the settings.
 
+    Without a `title` it is called after its first line when it is finalised.
     `tax_treatment` follows from the facts; set it against them, and a reason is wanted.
     """
 

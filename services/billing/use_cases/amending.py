@@ -9,7 +9,7 @@ from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice
 from services.billing.use_cases.announcements import due_date_changed_event
 from services.billing.use_cases.drafts import delete_draft
-from services.billing.use_cases.locking import lock_invoice
+from services.billing.use_cases.locking import check_version, lock_invoice
 from services.billing.use_cases.payments import void_invoice
 from shared.audit import Act, record
 from shared.clock import NewId
@@ -21,7 +21,13 @@ __all__ = ["delete_invoice", "extend_due_date"]
 
 
 async def delete_invoice(
-    tx: Tx, invoice_id: UUID, *, by: str, now: datetime, new_id: NewId
+    tx: Tx,
+    invoice_id: UUID,
+    *,
+    expected_version: int | None = None,
+    by: str,
+    now: datetime,
+    new_id: NewId,
 ) -> Invoice | None:
     """Throw a draft away; an unpaid invoice becomes void and leaves the lists.
 
@@ -29,11 +35,13 @@ async def delete_invoice(
 
     Raises:
         NotFound: there is no such thing.
+        PreconditionFailed: it is not at `expected_version` any more.
         Conflict: it has payments or credit notes, or is void already.
     """
     bill = await repository.lock_bill(tx, invoice_id)
     if bill is None:
         raise NotFound("invoice", invoice_id)
+    check_version(bill, expected_version)
     if isinstance(bill, Draft):
         await delete_draft(tx, bill, by=by, now=now, new_id=new_id)
         return None

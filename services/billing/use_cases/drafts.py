@@ -7,7 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.domain.draft import Change, Draft, correction_of, finalize, priced
+from services.billing.domain.draft import (
+    Change,
+    Draft,
+    correction_of,
+    finalize,
+    priced,
+    refuse_past_due_date,
+)
 from services.billing.domain.invoice import Invoice
 from services.billing.use_cases.locking import lock_draft, lock_invoice
 from services.billing.use_cases.payments import point_to_replacement
@@ -39,6 +46,16 @@ class Facts:
 
     def price(self, draft: Draft) -> Draft:
         return priced(draft, self.customer, self.settings, self.today)
+
+    def edit(self, draft: Draft, change: Change) -> Draft:
+        """Change a draft and price it anew.
+
+        Raises:
+            InputInvalid: see `refuse_past_due_date`, `priced`, and the change.
+        """
+        changed = change(draft)
+        refuse_past_due_date(draft, changed, self.today)
+        return self.price(changed)
 
 
 async def facts_of(tx: Tx, customer_id: UUID, *, now: datetime) -> Facts:
@@ -72,7 +89,7 @@ async def create_draft(
     """A new draft, with what `change` writes into it.
 
     Raises:
-        InputInvalid, Conflict: see `facts_of` and `priced`.
+        InputInvalid, Conflict: see `facts_of` and `Facts.edit`.
     """
     facts = await facts_of(tx, customer_id, now=now)
     empty = Draft(
@@ -92,7 +109,7 @@ async def create_draft(
         buyer=facts.customer,
         lines=(),
     )
-    draft = facts.price(change(empty))
+    draft = facts.edit(empty, change)
     await repository.add_draft(tx, draft)
     await _note(tx, "invoice.draft", None, draft, by=by, now=now, new_id=new_id)
     return draft
@@ -112,11 +129,11 @@ async def edit_draft(
 
     Raises:
         NotFound, Conflict, PreconditionFailed: see `lock_draft`.
-        InputInvalid: see `priced`, and the change.
+        InputInvalid: see `Facts.edit`.
     """
     draft = await lock_draft(tx, draft_id, expected_version=expected_version)
     facts = await facts_of(tx, draft.customer_id, now=now)
-    changed = facts.price(replace(change(draft), version=draft.version + 1))
+    changed = facts.edit(replace(draft, version=draft.version + 1), change)
     await repository.save_draft(tx, changed)
     await _note(tx, "invoice.edit", draft, changed, by=by, now=now, new_id=new_id)
     return changed

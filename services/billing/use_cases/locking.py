@@ -8,7 +8,7 @@ from services.billing.domain.invoice import Invoice
 from shared.database import Seen, Tx
 from shared.errors import Conflict, NotFound, PreconditionFailed
 
-__all__ = ["lock_draft", "lock_invoice"]
+__all__ = ["check_version", "lock_draft", "lock_invoice"]
 
 
 async def lock_invoice(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice:
@@ -43,11 +43,20 @@ async def lock_draft(tx: Tx, draft_id: UUID, *, expected_version: int | None = N
             f"Invoice {bill.number} is {bill.state}, and no draft: correct it instead.",
             way_out="correct",
         )
-    if expected_version not in {None, bill.version}:
+    check_version(bill, expected_version)
+    return bill
+
+
+def check_version(bill: Invoice | Draft, expected: int | None) -> None:
+    """Refuse when somebody was faster than who expects this version.
+
+    Raises:
+        PreconditionFailed: with the present state.
+    """
+    if expected not in {None, bill.version}:
         raise PreconditionFailed(
             "version_changed",
             f"Somebody changed it meanwhile; it is at version {bill.version} now.",
             version=bill.version,
             current=bill,
         )
-    return bill
