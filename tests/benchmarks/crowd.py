@@ -9,8 +9,9 @@ from uuid import UUID
 import asyncpg
 
 from services.customers.domain.customer import Customer
-from services.customers.domain.search import fold, search_keys
+from services.customers.domain.search import search_keys
 from shared.clock import new_id
+from shared.search import fold
 
 __all__ = ["Crowd", "fill_customers"]
 

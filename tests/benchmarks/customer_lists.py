@@ -16,8 +16,8 @@ from rich.progress import Progress
 
 from deploy.services import SERVICES
 from services.customers.domain.customer import Customer
-from services.customers.domain.search import fold
 from shared.paging import cursor_of
+from shared.search import fold
 from tests.benchmarks.crowd import Crowd, fill_customers
 from tests.benchmarks.harness import Arena, Result, arena
 from tests.servers import TestServers

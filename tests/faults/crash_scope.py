@@ -158,6 +158,7 @@ NOT_PASSED: dict[str, str] = {
     "shared.messaging.outbox:add_raw:*": _FAILURE,
     "shared.messaging.topics:*": "migration",
     "shared.migrations.*": "migration",
+    "shared.candidates:*": _READING,
     "shared.paging:*": _READING,
     "shared.running:run_worker:broker.start:*": _START,
     "shared.messaging.consumer:_Commits.end:*": _STOP,

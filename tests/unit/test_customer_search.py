@@ -6,17 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.customers.domain.search import (
+from services.customers.domain.search import SEARCHED, filter_keys, search_keys
+from shared.search import (
     PARTS,
-    SEARCHED,
     exact_keys,
-    filter_keys,
     fold,
     misspelt_keys,
     prefix_keys,
     query_words,
     rank,
-    search_keys,
 )
 
 SAMPLE, REST = PARTS

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.customers.domain.spreadsheet import (
+from shared.errors import InputInvalid
+from shared.spreadsheet import (
     BadRow,
     Row,
     csv_text,
@@ -15,7 +16,6 @@ from services.customers.domain.spreadsheet import (
     read_csv,
     restored,
 )
-from shared.errors import InputInvalid
 
 COLUMNS = ("a", "b", "c")
 cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -10,11 +10,11 @@ from starlette.requests import Request
 
 from services.customers import schemas
 from services.customers.domain.imports import Outcome
-from services.customers.domain.spreadsheet import csv_text
 from services.customers.use_cases import exports, imports
 from shared.auth import Call, access
 from shared.errors import InputInvalid
 from shared.http import new_router
+from shared.spreadsheet import csv_text
 
 __all__ = ["router"]
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from services.customers.domain import customer, user
 from services.customers.domain.customer import Customer
-from services.customers.domain.spreadsheet import BadRow
 from services.customers.domain.user import User, email_key
 from shared.errors import InputInvalid
+from shared.spreadsheet import BadRow
 
 __all__ = ["CustomerRow", "Outcome", "UserRow", "decide_customers", "decide_users"]
 

@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from services.customers.domain.search import fold, search_keys
+from services.customers.domain.search import search_keys
+from shared.search import fold
 
 revision = "0003"
 down_revision = "0002"

@@ -10,8 +10,9 @@ from sqlalchemy import delete, select, text
 
 from services.customers import tables as t
 from services.customers.domain.customer import Customer, ErasedCustomer
-from services.customers.domain.search import fold, search_keys
+from services.customers.domain.search import search_keys
 from shared.database import Tx, among, insert_rows, update_rows
+from shared.search import fold
 
 __all__ = [
     "CUSTOMER_COLUMNS",

@@ -1,8 +1,6 @@
 """Lists and searches, each with a bound on the work it can cause."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +16,7 @@ from shared.paging import fetch_page
 __all__ = [
     "BEST",
     "SORTS",
-    "Asked",
-    "by_index_only",
     "count_estimate",
-    "find_candidates",
     "get_searched",
     "list_customers",
     "page_of_customers",
@@ -85,45 +80,8 @@ async def count_estimate(tx: Tx, filters: Mapping[str, str | None]) -> int:
     return max(_COUNTED_MAX + 1, int(plan[0]["Plan"]["Plan Rows"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Keys of which a candidate has all that are `required` and one out of each group."""
-
-    required: Sequence[int]
-    groups: Sequence[Sequence[int]] = ()
-
-
-async def find_candidates(tx: Tx, parts: Sequence[Asked], *, limit: int) -> set[UUID]:
-    """Customers that are found in any part, the later ones asked only while there are too few."""
-    found, values = [], dict[str, Any](limit=limit)
-    for p, asked in enumerate(parts):
-        lists = {f"required_{p}": asked.required} if asked.required else {}
-        conditions = [f"keys @> CAST(:{name} AS integer[])" for name in lists]
-        groups = {f"group_{p}_{g}": keys for g, keys in enumerate(asked.groups)}
-        conditions += [f"keys && CAST(:{name} AS integer[])" for name in groups]
-        values |= {name: list(keys) for name, keys in (lists | groups).items()}
-        # Materialized: planned as if all of it were read, and read as far as the limit goes.
-        found.append(
-            f"part_{p} AS MATERIALIZED (SELECT customer_id FROM customer_search "  # noqa: S608 - names and numbers made here
-            f"WHERE {' AND '.join(conditions)})"
-        )
-    union = " UNION ALL ".join(f"TABLE part_{p}" for p in range(len(parts)))
-    query = text(f"WITH {', '.join(found)} {union} LIMIT :limit")
-    return set((await tx.execute(query, values)).scalars())
-
-
 async def get_searched(tx: Tx, ids: Iterable[UUID]) -> Sequence[Any]:
     """What of these customers is searched, as one text, and what they are ordered by."""
     searched = func.concat_ws(" ", *(_c[name] for name in SEARCHED)).label("searched")
     query = select(_c.id, _c.number_value, _c.sort_name, searched)
     return (await tx.execute(query.where(among(_c.id, ids)))).all()
-
-
-@asynccontextmanager
-async def by_index_only(tx: Tx) -> AsyncIterator[None]:
-    """Keep the planner from reading whole tables: it takes many rare keys for common ones."""
-    await tx.execute(text("SET enable_seqscan = off"))
-    try:
-        yield
-    finally:
-        await tx.execute(text("RESET enable_seqscan"))

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ValidationError
 from services.customers.domain import customer, user
 from services.customers.domain.customer import Customer
 from services.customers.domain.imports import CustomerRow, UserRow
-from services.customers.domain.spreadsheet import BadRow, Row, read_csv
 from services.customers.schemas.customers import CustomerIn, CustomerPatch
 from services.customers.schemas.users import UserIn, UserPatch
 from shared.errors import InputInvalid
 from shared.http import InputModel
+from shared.spreadsheet import BadRow, Row, read_csv
 
 __all__ = [
     "CUSTOMER_COLUMNS",

@@ -15,7 +15,6 @@ from services.customers.domain.imports import (
     decide_customers,
     decide_users,
 )
-from services.customers.domain.spreadsheet import BadRow
 from services.customers.domain.user import User
 from services.customers.use_cases.announcing import announce
 from services.customers.use_cases.customers import new_customer
@@ -25,6 +24,7 @@ from shared.database import Tx
 from shared.errors import InputInvalid
 from shared.events import Event
 from shared.events.customers import CustomerCreated, CustomerUpdated, UserAdded, UserUpdated
+from shared.spreadsheet import BadRow
 
 __all__ = ["ImportRefused", "import_customers", "import_users"]
 

@@ -8,19 +8,21 @@ from uuid import UUID
 
 from services.customers import repository
 from services.customers.domain.customer import Customer
-from services.customers.domain.search import (
+from services.customers.domain.search import filter_keys
+from services.customers.repository import BEST, SORTS
+from services.customers.tables import customer_search
+from shared.candidates import Asked, by_index_only, find_candidates
+from shared.database import Tx
+from shared.errors import InputInvalid
+from shared.paging import cursor_of, cursor_values
+from shared.search import (
     PARTS,
     exact_keys,
-    filter_keys,
     misspelt_keys,
     prefix_keys,
     query_words,
     rank,
 )
-from services.customers.repository import BEST, SORTS, Asked
-from shared.database import Tx
-from shared.errors import InputInvalid
-from shared.paging import cursor_of, cursor_values
 
 __all__ = ["FOUND_MAX", "Page", "list_customers", "search_customers"]
 
@@ -109,8 +111,8 @@ async def _candidates(tx: Tx, typed: Sequence[str], filters: Mapping[str, str | 
         for part in PARTS
     ]
     misspelt = [Asked(filter_keys(part, filters), misspelt_keys(part, typed)) for part in PARTS]
-    async with repository.by_index_only(tx):
-        found = await repository.find_candidates(tx, fitting, limit=FOUND_MAX)
+    async with by_index_only(tx):
+        found = await find_candidates(tx, customer_search, fitting, limit=FOUND_MAX)
         if len(found) < _ENOUGH:
-            found |= await repository.find_candidates(tx, misspelt, limit=FOUND_MAX)
+            found |= await find_candidates(tx, customer_search, misspelt, limit=FOUND_MAX)
     return found
