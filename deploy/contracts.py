@@ -21,7 +21,7 @@ from deploy.services import SERVICES
 from services.billing.domain import invoice
 from services.identity.domain.roles import ROLES
 from services.subscriptions.domain import matrix, subscription
-from shared.auth import required_scope, rule_of
+from shared.auth import Rule, rule_of
 from shared.events import Topic, topics
 from shared.events.asyncapi import asyncapi_document, event_schema
 from shared.messaging.topics import RETENTION_MS, group_of
@@ -126,21 +126,18 @@ def _generated(title: str, *lines: str) -> str:
 
 def _routes(apps: Mapping[str, FastAPI]) -> str:
     rows = sorted(
-        (route.path, method, name, required_scope(route))
+        (route.path, method, name, _asked(rule) if (rule := rule_of(route)) else "*open*")
         for name, app in apps.items()
         for route in api_routes(app)
         for method in route.methods or ()
     )
     return _generated(
         "Routes",
-        "A caller needs the scope; *open* routes need none.",
+        "A caller needs the scope; *open* routes need none, others *a signature* of what is sent.",
         "",
         *_table(
             ("Method", "Path", "Service", "Scope"),
-            (
-                (method, f"`{path}`", name, f"`{scope}`" if scope else "*open*")
-                for path, method, name, scope in rows
-            ),
+            ((method, f"`{path}`", name, asked) for path, method, name, asked in rows),
         ),
     )
 
@@ -157,6 +154,7 @@ def _access(apps: Mapping[str, FastAPI]) -> str:
         "Who may call what",
         "Services ask for scopes; identity gives an operator those of the role. A caller who is",
         "restricted to certain customers reaches only the routes marked so, and there only them.",
+        "A route that asks for *a signature* is for programs that sign what they send.",
         "",
         *_table(
             ("Method", "Path", "Scope", *ROLES, "Restricted callers"),
@@ -164,14 +162,23 @@ def _access(apps: Mapping[str, FastAPI]) -> str:
                 (
                     method,
                     f"`{path}`",
-                    f"`{rule.scope}`" if rule.scope else "*anybody*",
-                    *("x" if rule.scope is None or rule.scope in s else "" for s in ROLES.values()),
+                    _asked(rule),
+                    *(
+                        "x" if rule.scope in {None, *s} and not rule.signed else ""
+                        for s in ROLES.values()
+                    ),
                     "x" if rule.per_customer or "{customer_id}" in path else "",
                 )
                 for path, method, rule in rules
             ),
         ),
     )
+
+
+def _asked(rule: Rule) -> str:
+    if rule.signed:
+        return "*a signature*"
+    return f"`{rule.scope}`" if rule.scope else "*anybody*"
 
 
 def _transitions() -> str:

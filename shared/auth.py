@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from shared.clock import NewId
 from shared.database import Tx
-from shared.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from shared.errors import Forbidden, KontorError, NotFound, Unauthenticated, Unavailable
 from shared.rates import Rate
 from shared.settings import Settings
 from shared.tokens import KeysUnavailable, PublishedKeys, TokenRefused, Verifier
@@ -36,6 +36,7 @@ __all__ = [
     "open_to_all",
     "required_scope",
     "rule_of",
+    "signed_by_sender",
 ]
 
 _REMEMBERED_MAX = 10_000
@@ -80,11 +81,13 @@ class Rule:
         per_customer: the route shows a restricted caller nothing of other customers.
         confidential: bodies or answers hold secrets, so nothing of them is stored: an
             `Idempotency-Key` is not heeded.
+        signed: instead of a token, the body has a signature that the service checks itself.
     """
 
     scope: str | None
     per_customer: bool = False
     confidential: bool = False
+    signed: bool = False
 
 
 def access(scope: str, *, per_customer: bool = False, confidential: bool = False) -> Rule:
@@ -99,6 +102,15 @@ def access(scope: str, *, per_customer: bool = False, confidential: bool = False
 def open_to_all() -> Rule:
     """Return the rule of a route that anybody may call: those that hand out tokens."""
     return Rule(None, confidential=True)
+
+
+def signed_by_sender() -> Rule:
+    """Return the rule of a route for programs that have no token: they sign what they send.
+
+    The service's `app.state.check_signature` tells who they are, before anything is read of what
+    they say. They know a message again by an id of their own, not by an `Idempotency-Key`.
+    """
+    return Rule(None, confidential=True, signed=True)
 
 
 def named_rule(endpoint: Callable[..., Any]) -> tuple[str, Rule]:
@@ -243,6 +255,8 @@ async def admit(request: Request, rule: Rule) -> Caller:
         Unauthenticated, TooManyRequests, Unavailable: see `authenticate`.
     """
     gate: Gate = request.app.state.gate
+    if rule.signed:
+        return await _sender(request, gate)
     if rule.scope is None:
         gate.count_anonymous(request)
         return ANYBODY
@@ -252,6 +266,16 @@ async def admit(request: Request, rule: Rule) -> Caller:
         raise Forbidden("scope_missing", f"This needs the scope {rule.scope}.", scope=rule.scope)
     if caller.customer_ids is not None and not rule.per_customer:
         _keep_to_customer(request, caller.customer_ids)
+    return caller
+
+
+async def _sender(request: Request, gate: Gate) -> Caller:
+    try:
+        caller: Caller = await request.app.state.check_signature(request)
+    except KontorError:
+        gate.count_anonymous(request)
+        raise
+    gate.count(caller)
     return caller
 
 

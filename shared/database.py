@@ -17,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Column,
     ColumnElement,
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import greenlet_spawn
 
 __all__ = [
@@ -83,18 +85,29 @@ class _Write:
     def sql(self, first: int) -> str:
         """The statement, whose values begin at `$first`."""
         columns, name = ", ".join(self.names), self.table.name
-        rows = ", ".join(
-            f"${number}::{self.table.c[column].type.compile(dialect=_DIALECT)}[]"
-            for number, column in enumerate(self.names, first)
-        )
+        kinds = {n: self.table.c[n].type for n in self.names}
+        # An array of arrays would be unnested to the bottom: inner ones travel as text.
+        sent = {n: "text" if isinstance(k, ARRAY) else _sql_type(k) for n, k in kinds.items()}
+        rows = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(sent.values(), first))
         # Names come from Table objects, never from input.
         if not self.key:
-            return f"INSERT INTO {name} ({columns}) SELECT * FROM unnest({rows}) {self.tail}"  # noqa: S608
+            taken = ", ".join(
+                f"v.{n}::{_sql_type(k)}" if isinstance(k, ARRAY) else f"v.{n}"
+                for n, k in kinds.items()
+            )
+            return (
+                f"INSERT INTO {name} ({columns}) "  # noqa: S608
+                f"SELECT {taken} FROM unnest({rows}) AS v ({columns}) {self.tail}"
+            )
         changes = ", ".join(f"{n} = v.{n}" for n in self.names if n not in self.key)
         match = " AND ".join(f"t.{n} = v.{n}" for n in self.key)
         return (
             f"UPDATE {name} AS t SET {changes} FROM unnest({rows}) AS v ({columns}) WHERE {match}"  # noqa: S608
         )
+
+
+def _sql_type(kind: TypeEngine[Any]) -> str:
+    return kind.compile(dialect=_DIALECT)
 
 
 @lru_cache(maxsize=512)
@@ -291,8 +304,11 @@ def among(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
 def _columns(table: Table, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
     for name in rows[0]:
         values = [row[name] for row in rows]
-        if isinstance(table.c[name].type, JSON):
+        kind = table.c[name].type
+        if isinstance(kind, JSON):
             values = [None if value is None else json.dumps(value) for value in values]
+        elif isinstance(kind, ARRAY):  # of numbers
+            values = ["{" + ",".join(map(str, value)) + "}" for value in values]
         yield values
 
 

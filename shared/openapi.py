@@ -47,6 +47,8 @@ def _guarded(app: FastAPI) -> list[tuple[APIRoute, Rule]]:
 def _describe(operation: dict[str, Any], rule: Rule, method: str) -> set[str]:
     if method not in {"GET", "HEAD"} and not rule.confidential:
         operation.setdefault("parameters", []).append(_KEY)
+    if rule.signed:
+        operation["description"] += "\n\nNo token: the message is signed by its sender."
     if rule.scope is None:
         operation["security"] = []
         return set()

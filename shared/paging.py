@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,7 @@ def _storable(text: str) -> str:
 
 
 _READ: dict[type, Callable[[str], Any]] = {
+    date: date.fromisoformat,
     datetime: _instant,
     UUID: UUID,
     int: _bigint,

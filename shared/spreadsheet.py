@@ -4,16 +4,19 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
 from shared.errors import InputInvalid
 
-__all__ = ["BadRow", "Row", "csv_text", "neutralised", "read_csv", "restored"]
+__all__ = ["BadRow", "Cell", "Row", "csv_text", "neutralised", "read_csv", "restored"]
 
 # What spreadsheets take for a formula (OWASP, "CSV Injection"). Apostrophes before it count too,
 # or a cell that has one of its own would lose it on the way back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+Cell = str | Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,15 @@ def restored(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
     text = StringIO(newline="")
-    csv.writer(text).writerows(map(neutralised, row) for row in rows)
+    csv.writer(text).writerows(map(_cell, row) for row in rows)
     return text.getvalue()
+
+
+def _cell(cell: Cell) -> str:
+    # A number of ours is no formula, even where it begins with a minus.
+    return neutralised(cell) if isinstance(cell, str) else format(cell, "f")
 
 
 def read_csv(content: bytes, columns: Sequence[str]) -> Iterator[Row | BadRow]:

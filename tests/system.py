@@ -30,10 +30,12 @@ from shared.worker import Worker
 from tests.servers import TestServers
 from tests.tokens import issuer
 
-__all__ = ["System", "eventually"]
+__all__ = ["PROVIDER_SECRET", "System", "eventually"]
 
 _T = TypeVar("_T")
 LIMIT_S = 30.0
+PROVIDER_SECRET = "whsec_" + "A" * 32
+"""What messages of the payment provider `standard` are signed with."""
 
 
 async def eventually(
@@ -89,6 +91,7 @@ class System:
             "KONTOR_STORAGE_URL": f"file://{folder}",
             "KONTOR_NOTIFIER_SMTP_PORT": str(servers.smtp_port),
             "KONTOR_IDENTITY_SMTP_PORT": str(servers.smtp_port),
+            "KONTOR_BILLING_STANDARD_SECRETS": PROVIDER_SECRET,
             # Everything comes from one address, and hundreds of requests at once.
             "KONTOR_RATE_LIMIT": "100000/second",
             "KONTOR_ANONYMOUS_RATE_LIMIT": "100000/second",

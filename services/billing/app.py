@@ -20,10 +20,14 @@ __all__ = ["SERVICE", "build_api", "build_worker"]
 
 def build_api(settings: BillingSettings) -> "FastAPI":
     from services.billing.api import routers
+    from services.billing.providers import providers_of
+    from services.billing.signatures import signature_check
     from shared.serving import api_of
 
     app = api_of(settings, routers)
     app.state.store = DocumentStore(settings.storage_url)
+    secrets = {"stripe": settings.stripe_secrets, "standard": settings.standard_secrets}
+    app.state.check_signature = signature_check(providers_of(secrets))
     return app
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "InvoiceRejected",
     "InvoiceVoided",
     "InvoicedLine",
+    "PaymentUnallocated",
     "SellerVatRate",
     "SettingsChanged",
 ]
@@ -172,6 +173,35 @@ class CreditBalanceChanged(Event, type="credit_balance.changed", topic=INVOICES)
     @property
     def subject(self) -> str:
         return self.currency
+
+
+class PaymentUnallocated(Event, type="payment.unallocated", topic=INVOICES):
+    """Money has come by bank or provider that could not be booked; an operator decides about it.
+
+    Its key is `unallocated_payment_id`.
+
+    Attributes:
+        customer_id: of the invoice that was meant, where one is known.
+        source: the bank or provider; `reference` is what it is called there.
+        invoice_id: the invoice that was meant.
+    """
+
+    customer_id: UUID | None = None  # type: ignore[assignment]  # nobody may know whose it is
+    unallocated_payment_id: UUID
+    amount: MoneyField
+    source: str
+    reference: str
+    why: Literal["invoice_unknown", "invoice_void", "invoice_credited", "currency_differs"]
+    received_on: date
+    invoice_id: UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.unallocated_payment_id)
+
+    @property
+    def subject(self) -> str:
+        return str(self.unallocated_payment_id)
 
 
 class InvoiceDocumentStored(_InvoiceEvent, type="invoice.document_stored", topic=INVOICES):

@@ -136,13 +136,13 @@ async def fill_invoices(database: str, waiting: Waiting, *, times: int = 1) -> d
                 "currency", "language", "invoice_date", "due_date", "tax_treatment",
                 "subtotal_minor", "vat_minor", "rounding_minor", "total_minor", "paid_minor",
                 "credited_minor", "credit_used_minor", "surplus_minor", "settlement", "vat",
-                "seller", "buyer", "opened_at",
+                "seller", "buyer", "created_at", "opened_at",
             ],
             records=[
                 (
                     invoices[c], c, r, f"INV-{i:07}", "open", 1, "Plan Team", "CHF", "de",
                     _DAY, date(2026, 1, 31), "standard", net, tax, 0, gross, 0, 0, 0, 0, 0,
-                    json.dumps(vat), json.dumps(seller), json.dumps(buyer), NOW,
+                    json.dumps(vat), json.dumps(seller), json.dumps(buyer), NOW, NOW,
                 )
                 for i, (c, _, r) in enumerate(waiting)
             ],

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 __all__ = ["AT_ANY_TIME", "NOT_PASSED", "off_path"]
 
+_ARRIVAL = "money that comes by bank or provider; here it is recorded by hand"
 _BOOKING = "booking, which comes before the invoice"
 _DUE = "what time makes due"
 _TAKES_IN = "a plan that takes in modules"
@@ -43,6 +44,9 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.api.invoices:void_invoice:*": _VOID,
     "services.billing.api.payments:reverse_payment:*": _CREDIT,
     "services.billing.api.settings:put_seller:*": _OTHER,
+    "services.billing.api.lists:*": _READING,
+    "services.billing.api.unallocated:*": _ARRIVAL,
+    "services.billing.repository.arrivals:*": _ARRIVAL,
     "services.billing.repository.balances:*": _CREDIT,
     "services.billing.repository.copies:has_customer:*": _READING,
     "services.billing.repository.copies:lock_seller:*": _OTHER,
@@ -52,8 +56,9 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.repository.drafts:*": _DRAFT,
     "services.billing.repository.invoices:get_bill:*": _READING,
     "services.billing.repository.invoices:get_number:*": _VOID,
-    "services.billing.repository.invoices:list_invoices:*": _READING,
     "services.billing.repository.invoices:lock_invoices_of_requests:*": _VOID,
+    "services.billing.repository.journal:*": _READING,
+    "services.billing.repository.lists:*": _READING,
     "services.billing.repository.payments:get_*": _READING,
     "services.billing.repository.payments:save_reversal:*": _CREDIT,
     "services.billing.repository.requests:*_withdrawn:*": _VOID,
@@ -62,6 +67,8 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.subscribers:on_request_withdrawn:*": _VOID,
     "services.billing.subscribers:on_subscription_withdrawn:*": _CREDIT,
     "services.billing.use_cases.amending:*": _DRAFT,
+    "services.billing.signatures:*": _ARRIVAL,
+    "services.billing.use_cases.arrivals:*": _ARRIVAL,
     "services.billing.use_cases.balances:forfeit_withdrawn:*": _CREDIT,
     "services.billing.use_cases.balances:lock_books:*": _CREDIT,
     "services.billing.use_cases.balances:refund:*": _CREDIT,
@@ -73,9 +80,11 @@ NOT_PASSED: dict[str, str] = {
     "services.billing.use_cases.locking:lock_draft:*": _DRAFT,
     "services.billing.use_cases.locking:lock_invoice:repository.get_bill:*": _READING,
     "services.billing.use_cases.payments:_lock_books:*": _CREDIT,
+    "services.billing.use_cases.journal:*": _READING,
+    "services.billing.use_cases.lists:*": _READING,
     "services.billing.use_cases.payments:point_to_replacement:*": _VOID,
-    "services.billing.use_cases.payments:pay_invoice:_lock_books:*": _CREDIT,
-    "services.billing.use_cases.payments:pay_invoice:books.save:*": _CREDIT,
+    "services.billing.use_cases.payments:book_payment:_lock_books:*": _CREDIT,
+    "services.billing.use_cases.payments:book_payment:books.save:*": _CREDIT,
     "services.billing.use_cases.payments:return_credit:*": _CREDIT,
     "services.billing.use_cases.payments:reverse_payment:*": _CREDIT,
     "services.billing.use_cases.payments:void_invoice:*": _VOID,
@@ -139,6 +148,8 @@ NOT_PASSED: dict[str, str] = {
     "services.subscriptions.use_cases.outcomes:suspend_*": _VOID,
     "services.subscriptions.use_cases.saving:save:record*": _BOOKING,
     "shared.asgi:serve:*": _STOP,
+    "shared.auth:_sender:*": _ARRIVAL,
+    "shared.csv_answers:*": _READING,
     "shared.failures_api:*": _OPERATOR,
     "shared.http:_Observed.__call__:self._app:*": _START,
     "shared.http:_health:*": _READING,

@@ -15,7 +15,7 @@ from deploy.contracts import ROOT, build_apps, consumed_topics
 from deploy.gateway.routes import route_table
 from deploy.services import SERVICES
 from services.identity.domain.roles import SCOPES
-from shared.auth import required_scope, rule_of
+from shared.auth import Rule, required_scope, rule_of
 from shared.events import topics
 from shared.http import TransactionalRoute, new_router
 from shared.messaging.topics import owned_topics
@@ -66,7 +66,10 @@ def without_rule(name: str, app: FastAPI) -> list[str]:
         route.path
         for route in routes(app)
         if route.path not in open_paths(name)
-        and not (isinstance(route, APIRoute) and required_scope(route))
+        and not (
+            isinstance(route, APIRoute)
+            and (required_scope(route) or (rule_of(route) or Rule(None)).signed)
+        )
     ]
 
 
@@ -93,10 +96,25 @@ def test_what_anybody_may_call_is_listed_here_and_says_so_itself(name: str) -> N
     declared = {
         route.path
         for route in routes(APPS[name])
-        if isinstance(route, APIRoute) and (rule := rule_of(route)) and rule.scope is None
+        if isinstance(route, APIRoute)
+        and (rule := rule_of(route))
+        and rule.scope is None
+        and not rule.signed
     }
 
     assert declared == (ANYBODY_MAY if name == "identity" else set())
+
+
+@every_service
+def test_what_is_signed_instead_of_having_a_token_is_listed_here(name: str) -> None:
+    signed = {
+        route.path
+        for route in routes(APPS[name])
+        if isinstance(route, APIRoute) and (rule := rule_of(route)) and rule.signed
+    }
+
+    assert signed == ({"/v1/payment-events/{provider}"} if name == "billing" else set())
+    assert not signed or callable(APPS[name].state.check_signature)
 
 
 def test_a_route_without_a_rule_cannot_even_be_made() -> None:

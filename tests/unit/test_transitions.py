@@ -42,6 +42,7 @@ BESIDE_THE_STATES = {
     "credit_note.issued",
     "invoice.document_stored",
     "invoice.rejected",
+    "payment.unallocated",
 }
 
 

@@ -1,14 +1,25 @@
 """Parse, call one use case, shape the answer."""
 
-from services.billing.api import balance, credit_notes, drafts, invoices, payments, settings
+from services.billing.api import (
+    balance,
+    credit_notes,
+    drafts,
+    invoices,
+    lists,
+    payments,
+    settings,
+    unallocated,
+)
 
 __all__ = ["routers"]
 
 routers = [
     settings.router,
+    lists.router,  # `/invoices/export` before `/invoices/{invoice_id}`
     drafts.router,
     invoices.router,
     payments.router,
+    unallocated.router,
     credit_notes.router,
     balance.router,
 ]

@@ -51,4 +51,6 @@ async def credit_invoice(
         )
         if dry_run:
             raise RolledBack
-    return schemas.CreditResultOut(credit_note=credit_note_out(note), invoice=invoice_out(invoice))
+    return schemas.CreditResultOut(
+        credit_note=credit_note_out(note), invoice=invoice_out(invoice, call.now)
+    )

@@ -48,7 +48,7 @@ async def create_draft(body: schemas.NewDraftIn, call: Writing, dry_run: bool = 
         )
         if dry_run:
             raise RolledBack
-    return answer(made, 201)
+    return answer(made, call.now, 201)
 
 
 @router.put("/invoices/{invoice_id}", response_model=schemas.InvoiceOut)
@@ -77,7 +77,7 @@ async def replace_draft(
             lines=lines,
         )
 
-    return answer(await _edit(call, invoice_id, write, expected, dry_run=dry_run))
+    return answer(await _edit(call, invoice_id, write, expected, dry_run=dry_run), call.now)
 
 
 @router.post("/invoices/{invoice_id}/lines", status_code=201, response_model=schemas.InvoiceOut)
@@ -87,7 +87,7 @@ async def add_line(
     """Add a line at the end of a draft."""
     line = _line(body)
     edited = await _edit(call, invoice_id, lambda draft: domain.with_line(draft, line), expected)
-    return answer(edited, 201)
+    return answer(edited, call.now, 201)
 
 
 @router.patch("/invoices/{invoice_id}/lines/{position}", response_model=schemas.InvoiceOut)
@@ -108,7 +108,7 @@ async def change_line(
         lambda draft: domain.with_line_changed(draft, position, changes),
         expected,
     )
-    return answer(edited)
+    return answer(edited, call.now)
 
 
 @router.delete("/invoices/{invoice_id}/lines/{position}", response_model=schemas.InvoiceOut)
@@ -119,7 +119,7 @@ async def remove_line(
     edited = await _edit(
         call, invoice_id, lambda draft: domain.without_line(draft, position), expected
     )
-    return answer(edited)
+    return answer(edited, call.now)
 
 
 @router.post("/invoices/{invoice_id}/lines/order", response_model=schemas.InvoiceOut)
@@ -130,7 +130,7 @@ async def order_lines(
     edited = await _edit(
         call, invoice_id, lambda draft: domain.with_order(draft, body.positions), expected
     )
-    return answer(edited)
+    return answer(edited, call.now)
 
 
 @router.post("/invoices/{invoice_id}/finalize", response_model=schemas.InvoiceOut)
@@ -148,14 +148,14 @@ async def finalize_draft(
     command = FinalizeDraft(
         invoice_id, expected, body.expected_total if body else None, call.caller.subject
     )
-    with as_it_is_read():
+    with as_it_is_read(call.now):
         async with call.tx.attempt():
             opened = await finalizing.finalize_draft(
                 call.tx, command, now=call.now, new_id=call.new_id
             )
             if dry_run:
                 raise RolledBack
-    return answer(replace(opened, number="") if dry_run else opened)
+    return answer(replace(opened, number="") if dry_run else opened, call.now)
 
 
 @router.post("/invoices/{invoice_id}/correct", status_code=201, response_model=schemas.InvoiceOut)
@@ -164,13 +164,13 @@ async def correct_invoice(invoice_id: UUID, call: Writing) -> Response:
     made = await drafts.correct_invoice(
         call.tx, invoice_id, by=call.caller.subject, now=call.now, new_id=call.new_id
     )
-    return answer(made, 201)
+    return answer(made, call.now, 201)
 
 
 async def _edit(
     call: Call, invoice_id: UUID, change: Change, expected: int | None, *, dry_run: bool = False
 ) -> Draft:
-    with as_it_is_read():
+    with as_it_is_read(call.now):
         async with call.tx.attempt():
             edited = await drafts.edit_draft(
                 call.tx,

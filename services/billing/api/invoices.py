@@ -1,44 +1,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
 from services.billing import repository, schemas
-from services.billing.api.shapes import (
-    answer,
-    as_it_is_read,
-    found_bill,
-    found_invoice,
-    invoice_out,
-)
+from services.billing.api.shapes import answer, as_it_is_read, found_bill, found_invoice
 from services.billing.use_cases import amending, payments
 from shared.auth import Call, access
 from shared.errors import Conflict, NotFound
 from shared.etags import ExpectedVersion
 from shared.http import new_router
-from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 
 __all__ = ["router"]
 
 router = new_router()
-
-
-@router.get("/invoices")
-async def list_invoices(
-    call: Annotated[Call, access("invoices:read", per_customer=True)],
-    customer_id: UUID | None = None,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
-) -> schemas.InvoicesOut:
-    """Newest first."""
-    invoices, following = await repository.list_invoices(
-        call.tx,
-        customer_id=customer_id,
-        seen=call.caller.customer_ids,
-        after=after,
-        limit=limit,
-    )
-    return schemas.InvoicesOut(items=[invoice_out(i) for i in invoices], next=following)
 
 
 @router.get("/invoices/{invoice_id}", response_model=schemas.InvoiceOut)
@@ -46,7 +21,7 @@ async def get_invoice(
     invoice_id: UUID, call: Annotated[Call, access("invoices:read", per_customer=True)]
 ) -> Response:
     """Also a draft, but not for callers who are restricted to certain customers."""
-    return answer(await found_bill(call, invoice_id))
+    return answer(await found_bill(call, invoice_id), call.now)
 
 
 @router.get(
@@ -94,7 +69,7 @@ async def void_invoice(
         new_id=call.new_id,
         reason=body.reason or None if body else None,
     )
-    return answer(voided)
+    return answer(voided, call.now)
 
 
 @router.delete(
@@ -106,7 +81,7 @@ async def delete_invoice(
     invoice_id: UUID, call: Annotated[Call, access("invoices:write")], expected: ExpectedVersion
 ) -> Response:
     """Throw a draft away. An unpaid invoice becomes void and leaves the lists, with its number."""
-    with as_it_is_read():
+    with as_it_is_read(call.now):
         left = await amending.delete_invoice(
             call.tx,
             invoice_id,
@@ -115,7 +90,7 @@ async def delete_invoice(
             now=call.now,
             new_id=call.new_id,
         )
-    return answer(left) if left else Response(status_code=204)
+    return answer(left, call.now) if left else Response(status_code=204)
 
 
 @router.post("/invoices/{invoice_id}/due-date", response_model=schemas.InvoiceOut)
@@ -132,4 +107,4 @@ async def change_due_date(
         now=call.now,
         new_id=call.new_id,
     )
-    return answer(changed)
+    return answer(changed, call.now)

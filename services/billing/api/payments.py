@@ -46,7 +46,9 @@ async def pay_invoice(
         now=call.now,
         new_id=call.new_id,
     )
-    return schemas.PaymentResultOut(payment=payment_out(payment), invoice=invoice_out(invoice))
+    return schemas.PaymentResultOut(
+        payment=payment_out(payment), invoice=invoice_out(invoice, call.now)
+    )
 
 
 @router.post("/payments/{payment_id}/reverse")
@@ -69,4 +71,6 @@ async def reverse_payment(
         now=call.now,
         new_id=call.new_id,
     )
-    return schemas.PaymentResultOut(payment=payment_out(payment), invoice=invoice_out(invoice))
+    return schemas.PaymentResultOut(
+        payment=payment_out(payment), invoice=invoice_out(invoice, call.now)
+    )

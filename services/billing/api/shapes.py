@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -9,13 +10,15 @@ from uuid import UUID
 from fastapi import Response
 
 from services.billing import repository, schemas
+from services.billing.domain.arrival import Arrival
 from services.billing.domain.credit import CreditNote
 from services.billing.domain.draft import Draft
-from services.billing.domain.invoice import Invoice, InvoiceLine, Payment
+from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState, Payment
 from shared.auth import Call
 from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.etags import etag
 from shared.money import Money
+from shared.periods import local_date
 
 __all__ = [
     "answer",
@@ -25,6 +28,7 @@ __all__ = [
     "found_invoice",
     "invoice_out",
     "payment_out",
+    "unallocated_out",
 ]
 
 
@@ -43,20 +47,20 @@ async def found_invoice(call: Call, invoice_id: UUID) -> Invoice:
     return bill
 
 
-def answer(bill: Invoice | Draft, status: int = 200) -> Response:
+def answer(bill: Invoice | Draft, now: datetime, status: int = 200) -> Response:
     """It, with its version as `ETag`."""
-    body = invoice_out(bill).model_dump_json()
+    body = invoice_out(bill, now).model_dump_json()
     headers = {"etag": etag(bill.version)}
     return Response(body, status, headers, media_type="application/json")
 
 
 @contextmanager
-def as_it_is_read() -> Iterator[None]:
+def as_it_is_read(now: datetime) -> Iterator[None]:
     """Whoever was too slow is shown what there is now as reading it would."""
     try:
         yield
     except PreconditionFailed as error:
-        current = invoice_out(error.extra["current"])
+        current = invoice_out(error.extra["current"], now)
         raise PreconditionFailed(
             error.code, error.detail, version=error.version, current=current
         ) from error
@@ -77,7 +81,39 @@ def payment_out(payment: Payment) -> schemas.PaymentOut:
     )
 
 
-def invoice_out(bill: Invoice | Draft) -> schemas.InvoiceOut:
+def unallocated_out(arrival: Arrival, entries: Iterable[Any]) -> schemas.UnallocatedPaymentOut:
+    """`entries`: rows, also of others."""
+    return schemas.UnallocatedPaymentOut(
+        id=arrival.id,
+        state=arrival.state,
+        why=arrival.why or "",
+        amount=arrival.amount,
+        left=arrival.left,
+        source=arrival.source,
+        reference=arrival.reference,
+        method=arrival.method,
+        named=arrival.named,
+        invoice_id=arrival.invoice_id,
+        customer_id=arrival.customer_id,
+        received_on=arrival.received_on,
+        arrived_at=arrival.arrived_at,
+        entries=[
+            schemas.UnallocatedEntryOut(
+                kind=row.kind,
+                amount=arrival.money(row.amount_minor),
+                payment_id=row.payment_id,
+                invoice_id=row.invoice_id,
+                note=row.note,
+                at=row.at,
+                made_by=row.made_by,
+            )
+            for row in entries
+            if row.arrival_id == arrival.id
+        ],
+    )
+
+
+def invoice_out(bill: Invoice | Draft, now: datetime) -> schemas.InvoiceOut:
     money = bill.money
     return schemas.InvoiceOut(
         id=bill.id,
@@ -89,6 +125,7 @@ def invoice_out(bill: Invoice | Draft) -> schemas.InvoiceOut:
         currency=bill.currency,
         language=bill.language,
         due_date=bill.due_date,
+        overdue=_overdue(bill, now),
         addressee=_addressee(bill.addressee),
         tax_treatment=bill.tax_treatment,
         tax_treatment_reason=bill.tax_treatment_reason,
@@ -98,8 +135,21 @@ def invoice_out(bill: Invoice | Draft) -> schemas.InvoiceOut:
         total=money(bill.total_minor),
         lines=[_line(bill, line) for line in bill.lines],
         corrects=bill.corrects,
+        created_at=_created_at(bill, now),
         **(_nothing(money(0)) if isinstance(bill, Draft) else _life(bill)),
     )
+
+
+def _overdue(bill: Invoice | Draft, now: datetime) -> bool:
+    if bill.due_date is None or bill.state is not InvoiceState.OPEN:
+        return False
+    return bill.due_date < local_date(now, bill.seller["time_zone"])
+
+
+def _created_at(bill: Invoice | Draft, now: datetime) -> datetime:
+    """An invoice that was never a draft was made when it was opened; one of a dry run, now."""
+    opened_at = bill.opened_at if isinstance(bill, Invoice) else now
+    return bill.created_at or opened_at
 
 
 def _life(invoice: Invoice) -> dict[str, Any]:

@@ -261,6 +261,12 @@ def correction_of(invoice: Invoice, *, draft_id: UUID, today: date) -> Draft:
     refuse_unless_untouched(invoice)
     common = {field.name: getattr(invoice, field.name) for field in fields(Bill)}
     return Draft(
-        **{**common, "id": draft_id, "version": 1, "corrects": invoice.id},
+        **{
+            **common,
+            "id": draft_id,
+            "version": 1,
+            "corrects": invoice.id,
+            "created_at": None,
+        },
         due_date=invoice.due_date if invoice.due_date >= today else None,
     )

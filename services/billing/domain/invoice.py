@@ -21,6 +21,7 @@ __all__ = [
     "InvoiceState",
     "Payment",
     "number_text",
+    "receive_payment",
     "record_payment",
     "reverse_payment",
     "settled",
@@ -101,6 +102,7 @@ class Bill:
         buyer: snapshot of the customer, with the addressee in it.
         addressee: the fields of the buyer that an operator set for this one.
         corrects: the invoice whose place this one takes, or takes once it is finalised.
+        created_at: None: as it was opened.
     """
 
     id: UUID
@@ -121,6 +123,7 @@ class Bill:
     addressee: Mapping[str, Any] | None = None
     lines: tuple[InvoiceLine, ...]
     corrects: UUID | None = None
+    created_at: datetime | None = None
 
     def money(self, minor: int) -> Money:
         return Money(minor, self.currency)
@@ -194,6 +197,7 @@ class Payment:
     reversed_at: datetime | None = None
     reversed_by: str | None = None
     reversal_reason: str | None = None
+    arrival_id: UUID | None = None
 
 
 def number_text(series: str, year: int, number: int) -> str:
@@ -233,6 +237,21 @@ def record_payment(invoice: Invoice, payment: Payment, *, today: date) -> Invoic
         surplus_minor=invoice.surplus_minor + max(payment.amount.minor - invoice.open_minor, 0),
     )
     return paid if paid.open_minor else settled(paid, payment.recorded_at)
+
+
+def receive_payment(invoice: Invoice, payment: Payment, *, today: date) -> Invoice:
+    """Record money that has come by itself: of what is paid already, all of it is surplus.
+
+    Raises:
+        InputInvalid, Conflict: as `record_payment`.
+    """
+    if invoice.state is not InvoiceState.PAID:
+        return record_payment(invoice, payment, today=today)
+    reopened = replace(invoice, state=InvoiceState.OPEN)
+    recorded = record_payment(reopened, payment, today=today)
+    return replace(
+        recorded, state=InvoiceState.PAID, settlement=invoice.settlement, paid_at=invoice.paid_at
+    )
 
 
 def reverse_payment(invoice: Invoice, payment: Payment, *, back_minor: int, today: date) -> Invoice:

@@ -182,6 +182,7 @@ def open_replacement(
         vat=vat_summary(totals.vat),
         lines=tuple(replace(line, position=at) for at, line in enumerate(lines, 1)),
         opened_at=now,
+        created_at=None,
         credit_used_minor=0,
         settlement=0,
     )

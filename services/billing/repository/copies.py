@@ -1,6 +1,6 @@
 """Copies of customers; the seller's settings, which billing owns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from services.billing import tables as t
+from services.billing.domain.lists import customer_keys
 from shared.database import Tx, insert_rows
 from shared.events.billing import SettingsChanged
 from shared.events.customers import CustomerErased, CustomerState
@@ -26,6 +27,10 @@ __all__ = [
 _TAKE_OVER = (
     "ON CONFLICT (id) DO UPDATE SET version = excluded.version, "
     "state = excluded.state WHERE customers.version <= excluded.version"
+)
+_TAKE_OVER_KEYS = (
+    "ON CONFLICT (customer_id) DO UPDATE SET version = excluded.version, "
+    "keys = excluded.keys WHERE customer_search.version <= excluded.version"
 )
 
 
@@ -54,6 +59,10 @@ async def save_customers(tx: Tx, states: Sequence[CustomerState]) -> None:
         ],
         on_conflict=_TAKE_OVER,
     )
+    await _save_keys(
+        tx,
+        {s.customer_id: (s.version, customer_keys(s.customer_id, s.model_dump())) for s in states},
+    )
 
 
 async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
@@ -71,6 +80,15 @@ async def erase_customers(tx: Tx, erased: Sequence[CustomerErased]) -> None:
         ],
         on_conflict=_TAKE_OVER,
     )
+    await _save_keys(tx, {event.customer_id: (event.version, []) for event in erased})
+
+
+async def _save_keys(tx: Tx, keys: Mapping[UUID, tuple[int, list[int]]]) -> None:
+    rows = [
+        {"customer_id": customer_id, "version": version, "keys": found}
+        for customer_id, (version, found) in keys.items()
+    ]
+    await insert_rows(tx, t.customer_search, rows, on_conflict=_TAKE_OVER_KEYS)
 
 
 async def get_seller(tx: Tx) -> SettingsChanged | None:

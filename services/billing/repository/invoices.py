@@ -1,29 +1,31 @@
 """Invoices with their lines, and their numbers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from services.billing import tables as t
 from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
-from shared.database import Seen, Tx, insert_rows, only_seen, update_rows
-from shared.paging import fetch_page
+from services.billing.domain.lists import title_id, title_keys
+from shared.database import Seen, Tx, insert_rows, update_rows
 from shared.periods import Period
 
 __all__ = [
     "add_invoices",
+    "add_titles",
     "bill_row",
     "final_row",
+    "finalised",
     "get_bill",
     "get_invoices",
     "get_number",
     "line_row",
-    "list_invoices",
     "lock_invoices",
     "lock_invoices_of_requests",
     "save_invoices",
@@ -73,12 +75,35 @@ async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[in
 
 
 async def add_invoices(tx: Tx, invoices: Sequence[Invoice]) -> None:
-    await insert_rows(tx, t.invoices, [final_row(invoice) for invoice in invoices])
+    await insert_rows(
+        tx,
+        t.invoices,
+        [{**final_row(i), "created_at": i.created_at or i.opened_at} for i in invoices],
+    )
+    await add_titles(tx, {invoice.title for invoice in invoices})
     await insert_rows(
         tx,
         t.invoice_lines,
         [line_row(invoice.id, line) for invoice in invoices for line in invoice.lines],
     )
+
+
+async def add_titles(tx: Tx, titles: Iterable[str]) -> None:
+    """Remember titles of invoices, so that they are found by them.
+
+    In order: two who add the same ones wait for each other, and not both.
+    """
+    await insert_rows(
+        tx,
+        t.invoice_titles,
+        [_title_row(title) for title in sorted(titles)],
+        on_conflict="ON CONFLICT DO NOTHING",
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _title_row(title: str) -> Mapping[str, Any]:
+    return {"id": title_id(title), "title": title, "keys": title_keys(title)}
 
 
 def bill_row(bill: Invoice | Draft) -> dict[str, Any]:
@@ -165,6 +190,7 @@ def _bill(row: Any, lines: Iterable[Any]) -> Invoice | Draft:
         "addressee": row.addressee,
         "lines": tuple(_line(line) for line in lines),
         "corrects": row.corrects,
+        "created_at": row.created_at,
     }
     if row.state == InvoiceState.DRAFT:
         return Draft(**common)
@@ -218,7 +244,7 @@ async def with_lines(tx: Tx, rows: Sequence[Any]) -> list[Invoice | Draft]:
     return [_bill(row, lines[row.id]) for row in rows]
 
 
-async def _finalised(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
+async def finalised(tx: Tx, rows: Sequence[Any]) -> list[Invoice]:
     return [bill for bill in await with_lines(tx, rows) if isinstance(bill, Invoice)]
 
 
@@ -230,13 +256,13 @@ async def get_bill(tx: Tx, invoice_id: UUID, *, seen: Seen = None) -> Invoice | 
 
 async def get_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> list[Invoice]:
     """Those that are finalised."""
-    return await _finalised(tx, await tx.fetch(_INVOICES, list(ids), seen))
+    return await finalised(tx, await tx.fetch(_INVOICES, list(ids), seen))
 
 
 async def lock_invoices(tx: Tx, ids: Iterable[UUID], *, seen: Seen = None) -> dict[UUID, Invoice]:
     """Lock first the customers of invoices and then these, each ordered by id."""
     rows = await tx.fetch(_LOCK, list(ids), seen)
-    return {invoice.id: invoice for invoice in await _finalised(tx, rows)}
+    return {invoice.id: invoice for invoice in await finalised(tx, rows)}
 
 
 async def save_invoices(tx: Tx, invoices: Iterable[Invoice]) -> None:
@@ -274,23 +300,10 @@ async def lock_invoices_of_requests(
         "ORDER BY id FOR UPDATE"
     )
     rows = await tx.fetch(query, list(request_ids))
-    return {invoice.request_id: invoice for invoice in await _finalised(tx, rows)}
+    return {invoice.request_id: invoice for invoice in await finalised(tx, rows)}
 
 
 async def get_number(tx: Tx, invoice_id: UUID) -> str:
     (row,) = await tx.fetch("SELECT number FROM invoices WHERE id = $1", invoice_id)
     number: str = row.number
     return number
-
-
-async def list_invoices(
-    tx: Tx, *, customer_id: UUID | None, seen: Seen, after: str | None, limit: int
-) -> tuple[list[Invoice], str | None]:
-    """A page, newest first, and the cursor to the next one; without drafts and what is hidden."""
-    columns = (t.invoices.c.opened_at, t.invoices.c.id)
-    listed = (t.invoices.c.state != InvoiceState.DRAFT) & ~t.invoices.c.hidden
-    query = only_seen(select(t.invoices).where(listed), t.invoices.c.customer_id, seen)
-    if customer_id:
-        query = query.where(t.invoices.c.customer_id == customer_id)
-    rows, following = await fetch_page(tx, query, columns, after, limit)
-    return await _finalised(tx, rows), following

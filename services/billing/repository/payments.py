@@ -9,7 +9,13 @@ from services.billing.domain.invoice import Payment
 from shared.database import Seen, Tx, insert_rows, update_rows
 from shared.money import Money
 
-__all__ = ["add_payments", "get_payment", "get_payments", "save_reversal"]
+__all__ = [
+    "add_payments",
+    "get_payment",
+    "get_payments",
+    "get_payments_of_arrival",
+    "save_reversal",
+]
 
 _PAYMENTS = (
     "SELECT p.*, i.currency FROM payments p JOIN invoices i ON i.id = p.invoice_id "
@@ -18,6 +24,10 @@ _PAYMENTS = (
 _PAYMENT = (
     "SELECT p.*, i.currency FROM payments p JOIN invoices i ON i.id = p.invoice_id "
     "WHERE p.id = $1 AND ($2::uuid[] IS NULL OR p.customer_id = ANY($2))"
+)
+_OF_ARRIVAL = (
+    "SELECT p.*, i.currency FROM payments p JOIN invoices i ON i.id = p.invoice_id "
+    "WHERE p.arrival_id = $1 AND p.reversed_at IS NULL ORDER BY p.recorded_at DESC, p.id DESC"
 )
 
 
@@ -30,6 +40,7 @@ async def add_payments(tx: Tx, payments: Iterable[Payment]) -> None:
                 "id": payment.id,
                 "invoice_id": payment.invoice_id,
                 "customer_id": payment.customer_id,
+                "arrival_id": payment.arrival_id,
                 "amount_minor": payment.amount.minor,
                 "method": payment.method,
                 "reference": payment.reference,
@@ -44,6 +55,11 @@ async def add_payments(tx: Tx, payments: Iterable[Payment]) -> None:
 
 async def get_payments(tx: Tx, invoice_id: UUID) -> list[Payment]:
     return [_payment(row) for row in await tx.fetch(_PAYMENTS, [invoice_id])]
+
+
+async def get_payments_of_arrival(tx: Tx, arrival_id: UUID) -> list[Payment]:
+    """Those that are not reversed, the newest first."""
+    return [_payment(row) for row in await tx.fetch(_OF_ARRIVAL, arrival_id)]
 
 
 async def get_payment(tx: Tx, payment_id: UUID, *, seen: Seen = None) -> Payment | None:
@@ -80,4 +96,5 @@ def _payment(row: Any) -> Payment:
         reversed_at=row.reversed_at,
         reversed_by=row.reversed_by,
         reversal_reason=row.reversal_reason,
+        arrival_id=row.arrival_id,
     )

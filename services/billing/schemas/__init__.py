@@ -24,6 +24,12 @@ from services.billing.schemas.drafts import (
     OrderIn,
     VoidIn,
 )
+from services.billing.schemas.exports import (
+    INVOICE_COLUMNS,
+    JOURNAL_COLUMNS,
+    booking_cells,
+    invoice_cells,
+)
 from services.billing.schemas.invoices import (
     AddresseeOut,
     InvoiceOut,
@@ -40,10 +46,23 @@ from services.billing.schemas.payments import (
     ReversalIn,
 )
 from services.billing.schemas.settings import SellerIn, SellerOut, VatRateIn
+from services.billing.schemas.unallocated import (
+    AssignedOut,
+    AssignIn,
+    MessageOut,
+    UnallocatedEntryOut,
+    UnallocatedPaymentOut,
+    UnallocatedPaymentsOut,
+    UnallocatedRefundIn,
+)
 
 __all__ = [
+    "INVOICE_COLUMNS",
+    "JOURNAL_COLUMNS",
     "AddresseeIn",
     "AddresseeOut",
+    "AssignIn",
+    "AssignedOut",
     "BalanceEntryOut",
     "BalanceOut",
     "CreditLineIn",
@@ -61,6 +80,7 @@ __all__ = [
     "LineIn",
     "LineOut",
     "LinePatch",
+    "MessageOut",
     "NewDraftIn",
     "OrderIn",
     "PaymentIn",
@@ -73,7 +93,13 @@ __all__ = [
     "ReversalIn",
     "SellerIn",
     "SellerOut",
+    "UnallocatedEntryOut",
+    "UnallocatedPaymentOut",
+    "UnallocatedPaymentsOut",
+    "UnallocatedRefundIn",
     "VatRateIn",
     "VatRowOut",
     "VoidIn",
+    "booking_cells",
+    "invoice_cells",
 ]

@@ -61,6 +61,7 @@ class InvoiceOut(BaseModel):
     - `addressee`: what is printed instead of the customer's own name and address.
     - `corrects`: the invoice whose place it takes, or takes once it is finalised.
     - `replaced_by`: the invoice that is to be paid instead of this void one.
+    - `overdue`: open, and its due date has passed in the seller's zone.
     - `hidden`: deleted, that is void and out of the lists.
     """
 
@@ -76,6 +77,7 @@ class InvoiceOut(BaseModel):
     language: str
     invoice_date: date | None
     due_date: date | None
+    overdue: bool
     addressee: AddresseeOut | None
     tax_treatment: str
     tax_treatment_reason: str | None
@@ -89,6 +91,7 @@ class InvoiceOut(BaseModel):
     surplus: MoneyField
     open_amount: MoneyField
     lines: list[LineOut]
+    created_at: datetime
     opened_at: datetime | None
     paid_at: datetime | None
     voided_at: datetime | None

@@ -48,6 +48,7 @@ credit_notes = Table(
     Column("to_balance_minor", BigInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("created_by", Text, nullable=False),
+    Index("ix_credit_notes_created_at_id", "created_at", "id"),
     # A withdrawn request may come in parts; one for credit is one credit note.
     Index(
         "uq_credit_notes_request_id",
@@ -99,6 +100,7 @@ balance_entries = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("made_by", Text, nullable=False),
     Index("ix_balance_entries_customer_id_at_id", "customer_id", "at", "id"),
+    Index("ix_balance_entries_at_id", "at", "id"),
     UniqueConstraint("customer_id", "currency", "version"),
     CheckConstraint(
         "origin IN ('credit_note', 'overpayment', 'invoice', 'invoice_voided', 'refund', "

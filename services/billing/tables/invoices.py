@@ -1,10 +1,13 @@
 """Invoices, their lines, and the numbers that make them final."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     ForeignKey,
@@ -17,11 +20,18 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import TypeEngine
 
-from services.billing.tables.metadata import metadata
+from services.billing.tables.metadata import NO_PENDING_LIST, metadata
 
-__all__ = ["invoice_lines", "invoices", "number_series", "withdrawn_requests"]
+__all__ = [
+    "invoice_lines",
+    "invoice_titles",
+    "invoices",
+    "number_series",
+    "withdrawn_requests",
+]
 
 # `next_number` and `last_date` change in the finalising transaction only: gapless, in date order.
 number_series = Table(
@@ -35,6 +45,19 @@ number_series = Table(
 
 # A draft has none of these, a finalised invoice has all.
 _FINAL = "number, invoice_date, opened_at"
+_SLOT = ("state", "currency")
+# Without what most alphabets have on their letters; whose company has no name goes by their own.
+_CUSTOMER_NAME = (
+    "left(lower(translate(COALESCE(NULLIF(buyer ->> 'company_name', ''), "
+    "buyer ->> 'contact_name', ''), 'ÀÁÂÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÖØÙÚÛÜàáâäåçèéêëìíîïñòóôöøùúûü', "
+    "'aaaaaceeeeiiiinooooouuuuaaaaaceeeeiiiinooooouuuu')), 100)"
+)
+
+
+def _derived(name: str, kind: TypeEngine[Any], expression: str) -> Column[Any]:
+    return Column(name, kind, Computed(expression, persisted=True), nullable=False)
+
+
 _OWED = "total_minor - credited_minor - credit_used_minor - paid_minor + surplus_minor"
 
 # Of a finalised invoice a trigger refuses to change all but a few columns: see migration 0004.
@@ -67,6 +90,7 @@ invoices = Table(
     Column("seller", JSONB, nullable=False),
     Column("buyer", JSONB, nullable=False),
     Column("addressee", JSONB),
+    Column("created_at", DateTime(timezone=True), nullable=False),
     Column("opened_at", DateTime(timezone=True)),
     Column("paid_at", DateTime(timezone=True)),
     Column("voided_at", DateTime(timezone=True)),
@@ -86,8 +110,35 @@ invoices = Table(
     Index(
         "ix_invoices_replaced_by", "replaced_by", postgresql_where=text("replaced_by IS NOT NULL")
     ),
-    Index("ix_invoices_customer_id_opened_at_id", "customer_id", "opened_at", "id"),
-    Index("ix_invoices_opened_at_id", "opened_at", "id"),
+    # What lists are sorted and searched by, derived by the database. Numbers are given in the order
+    # of dates, so lists by date and by number are one; a longer number is a higher one.
+    _derived("listed_on", Date(), "COALESCE(invoice_date, (created_at AT TIME ZONE 'UTC')::date)"),
+    _derived("due_on", Date(), "COALESCE(due_date, '9999-12-31'::date)"),
+    _derived(
+        "number_key",
+        Text(collation="C"),
+        "COALESCE(lpad(length(number)::text, 3, '0') || number, '')",
+    ),
+    _derived("customer_name", Text(collation="C"), _CUSTOMER_NAME),
+    _derived("title_id", Uuid(), "md5(title)::uuid"),
+    # One per order: each page of a list is a walk along one of them per state and currency.
+    Index("ix_invoices_by_date", *_SLOT, "listed_on", "number_key", "id"),
+    Index("ix_invoices_by_due_date", *_SLOT, "due_on", "id"),
+    Index("ix_invoices_by_amount", *_SLOT, "total_minor", "id"),
+    Index("ix_invoices_by_customer_name", *_SLOT, "customer_name", "id"),
+    Index("ix_invoices_by_title", "title_id", *_SLOT, "listed_on", "number_key", "id"),
+    Index("ix_invoices_customer_id", "customer_id", "listed_on", "number_key", "id"),
+    Index(
+        "ix_invoices_voided_at_id",
+        "voided_at",
+        "id",
+        postgresql_where=text("voided_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_invoices_partly_paid",
+        "listed_on",
+        postgresql_where=text("state = 'open' AND paid_minor > 0"),
+    ),
     CheckConstraint("state IN ('draft', 'open', 'paid', 'void', 'credited')", name="state"),
     CheckConstraint(
         f"CASE state WHEN 'draft' THEN num_nonnulls({_FINAL}, request_id) = 0 "
@@ -133,6 +184,19 @@ invoice_lines = Table(
     CheckConstraint(
         "credited_minor BETWEEN least(total_minor, 0) AND greatest(total_minor, 0)",
         name="credited",
+    ),
+)
+
+# The titles there are, with what they are searched by (see `shared.search`): few, for the invoices
+# of one product have one title.
+invoice_titles = Table(
+    "invoice_titles",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("keys", ARRAY(Integer), nullable=False),
+    Index(
+        "ix_invoice_titles_keys", "keys", postgresql_using="gin", postgresql_with=NO_PENDING_LIST
     ),
 )
 

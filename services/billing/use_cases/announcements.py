@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.billing.domain.arrival import Arrival
 from services.billing.domain.balance import Entry
 from services.billing.domain.credit import CreditNote
 from services.billing.domain.invoice import Invoice, InvoiceLine
@@ -16,6 +17,7 @@ from shared.events.billing import (
     InvoicePartiallyPaid,
     InvoicePaymentReversed,
     InvoiceVoided,
+    PaymentUnallocated,
 )
 from shared.events.subscriptions import EventPeriod
 
@@ -28,6 +30,7 @@ __all__ = [
     "paid_event",
     "partially_paid_event",
     "reversed_event",
+    "unallocated_event",
     "voided_event",
 ]
 
@@ -166,6 +169,21 @@ def reversed_event(
         reversed_at=reversed_at,
         due_date=invoice.due_date,
         open_amount=invoice.money(invoice.open_minor),
+    )
+
+
+def unallocated_event(arrival: Arrival) -> PaymentUnallocated:
+    if arrival.why is None:
+        raise ValueError(f"{arrival.source} {arrival.reference} is booked")
+    return PaymentUnallocated(
+        customer_id=arrival.customer_id,
+        unallocated_payment_id=arrival.id,
+        amount=arrival.amount,
+        source=arrival.source,
+        reference=arrival.reference,
+        why=arrival.why,
+        received_on=arrival.received_on,
+        invoice_id=arrival.invoice_id,
     )
 
 

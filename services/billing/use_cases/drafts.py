@@ -110,7 +110,7 @@ async def create_draft(
         lines=(),
     )
     draft = facts.edit(empty, change)
-    await repository.add_draft(tx, draft)
+    await repository.add_draft(tx, draft, now=now)
     await _note(tx, "invoice.draft", None, draft, by=by, now=now, new_id=new_id)
     return draft
 
@@ -152,7 +152,7 @@ async def correct_invoice(
     await point_to_replacement(tx, invoice, "corrected")
     facts = await facts_of(tx, invoice.customer_id, now=now)
     draft = facts.price(correction_of(invoice, draft_id=new_id(), today=facts.today))
-    await repository.add_draft(tx, draft)
+    await repository.add_draft(tx, draft, now=now)
     await _note(
         tx, "invoice.correct", None, draft, by=by, now=now, new_id=new_id, corrects=invoice.number
     )

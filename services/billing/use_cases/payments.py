@@ -27,6 +27,7 @@ from shared.periods import local_date
 
 __all__ = [
     "RecordPayment",
+    "book_payment",
     "pay_invoice",
     "point_to_replacement",
     "return_credit",
@@ -72,25 +73,35 @@ async def pay_invoice(
         recorded_by=command.recorded_by,
     )
     changed = record_payment(invoice, payment, today=today)
+    await book_payment(tx, invoice, changed, payment, now=now, new_id=new_id)
+    return changed, payment
+
+
+async def book_payment(
+    tx: Tx, invoice: Invoice, changed: Invoice, payment: Payment, *, now: datetime, new_id: NewId
+) -> None:
+    """Write a payment and the invoice as it is `changed` by it; its surplus becomes credit."""
     await repository.add_payments(tx, [payment])
     await repository.save_invoices(tx, [changed])
-    paid = changed.state is InvoiceState.PAID
-    events: list[Event] = [paid_event(changed) if paid else partially_paid_event(changed)]
+    events: list[Event] = []
+    if changed.settlement > invoice.settlement:
+        events.append(paid_event(changed))
+    elif changed.state is InvoiceState.OPEN:
+        events.append(partially_paid_event(changed))
     if surplus := changed.surplus_minor - invoice.surplus_minor:
         books = await _lock_books(tx, invoice)
         source = Source(
             new_id(),
             "overpayment",
             now,
-            command.recorded_by,
+            payment.recorded_by,
             invoice_id=invoice.id,
             payment_id=payment.id,
         )
         events.append(books.enter(deposit(books.of(invoice), surplus, source)))
         await books.save(tx)
     act = _act("invoice.pay", invoice, changed, payment=str(payment.id))
-    await record(tx, command.recorded_by, [act], events, now=now, new_id=new_id)
-    return changed, payment
+    await record(tx, payment.recorded_by, [act], events, now=now, new_id=new_id)
 
 
 async def reverse_payment(
@@ -134,6 +145,8 @@ async def reverse_payment(
         await books.save(tx)
     payment = replace(payment, reversed_at=now, reversed_by=actor, reversal_reason=reason)
     await repository.save_reversal(tx, payment)
+    if payment.arrival_id:
+        await repository.add_arrival_reversed(tx, payment.arrival_id, payment.amount.minor)
     await repository.save_invoices(tx, [changed])
     act = _act("payment.reverse", invoice, changed, payment=str(payment.id), reason=reason)
     await record(tx, actor, [act], events, now=now, new_id=new_id)

@@ -1,7 +1,6 @@
 """Customers and users as CSV files, out and in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -12,9 +11,9 @@ from services.customers import schemas
 from services.customers.domain.imports import Outcome
 from services.customers.use_cases import exports, imports
 from shared.auth import Call, access
+from shared.csv_answers import CSV_OUT, streamed_csv
 from shared.errors import InputInvalid
 from shared.http import new_router
-from shared.spreadsheet import csv_text
 
 __all__ = ["router"]
 
@@ -23,30 +22,27 @@ router = new_router()
 _CSV_IN: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
-_CSV_OUT: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "All rows"}
-}
 DryRun = Annotated[bool, Query(description="Only tell what would be imported, and what is wrong.")]
 
 
-@router.get("/customers/export", response_class=StreamingResponse, responses=_CSV_OUT)
+@router.get("/customers/export", response_class=StreamingResponse, responses=CSV_OUT)
 async def export_customers(
     request: Request, call: Annotated[Call, access("customers:read")]
 ) -> StreamingResponse:
     """All customers by number. Cells that a spreadsheet could run begin with an apostrophe."""
     del call
     pages = exports.all_customers(request.app.state.database)
-    return _csv("customers", schemas.CUSTOMER_COLUMNS, pages, schemas.customer_cells)
+    return streamed_csv("customers", schemas.CUSTOMER_COLUMNS, pages, schemas.customer_cells)
 
 
-@router.get("/users/export", response_class=StreamingResponse, responses=_CSV_OUT)
+@router.get("/users/export", response_class=StreamingResponse, responses=CSV_OUT)
 async def export_users(
     request: Request, call: Annotated[Call, access("customers:read")]
 ) -> StreamingResponse:
     """All users, oldest first. Cells that a spreadsheet could run begin with an apostrophe."""
     del call
     pages = exports.all_users(request.app.state.database)
-    return _csv("users", schemas.USER_COLUMNS, pages, schemas.user_cells)
+    return streamed_csv("users", schemas.USER_COLUMNS, pages, schemas.user_cells)
 
 
 @router.post("/customers/import", openapi_extra=_CSV_IN)
@@ -95,24 +91,6 @@ async def _csv_body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
         raise InputInvalid("Content-Type", "must be text/csv")
     return await request.body()
-
-
-def _csv(
-    name: str,
-    columns: Sequence[str],
-    pages: AsyncIterator[Sequence[Any]],
-    cells: Callable[[Any], list[str]],
-) -> StreamingResponse:
-    async def lines() -> AsyncIterator[str]:
-        yield csv_text([columns])
-        async for page in pages:
-            yield csv_text(map(cells, page))
-
-    return StreamingResponse(
-        lines(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{name}.csv"'},
-    )
 
 
 def _told(outcome: Outcome[Any], *, dry_run: bool) -> schemas.ImportOut:
