@@ -65,6 +65,7 @@ class Facts:
 
     invoices: list[asyncpg.Record]
     lines: list[asyncpg.Record]
+    arrivals: list[asyncpg.Record]
     credit_notes: list[asyncpg.Record]
     balances: list[asyncpg.Record]
     postings: list[asyncpg.Record]
@@ -93,9 +94,19 @@ async def read_facts(system: System) -> Facts:
             "billing",
             "SELECT i.*, coalesce((SELECT sum(amount_minor) FROM payments p "
             "WHERE p.invoice_id = i.id AND p.reversed_at IS NULL), 0)::bigint AS received "
-            "FROM invoices i ORDER BY number",
+            "FROM invoices i WHERE state <> 'draft' ORDER BY number",
         ),
-        lines=await rows("billing", "SELECT * FROM invoice_lines"),
+        lines=await rows(
+            "billing",
+            "SELECT l.* FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id "
+            "WHERE i.state <> 'draft'",
+        ),
+        arrivals=await rows(
+            "billing",
+            "SELECT a.*, coalesce((SELECT sum(amount_minor) FROM payments p "
+            "WHERE p.arrival_id = a.id AND p.reversed_at IS NULL), 0)::bigint AS held_minor "
+            "FROM arrivals a",
+        ),
         credit_notes=await rows("billing", "SELECT * FROM credit_notes ORDER BY number"),
         balances=await rows(
             "billing",

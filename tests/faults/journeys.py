@@ -8,26 +8,45 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Self
+from uuid import uuid4
 
 import asyncpg
 
 from shared.money import Money
 from tests.builders import MODULES, PLANS, customer
+from tests.provider import Message, PaymentProvider
 from tests.system import System, eventually
 
 __all__ = ["Ending", "Journeys"]
 
 Ending = Literal[
-    "paid", "paid in parts", "paid too much", "bounced", "partly paid", "open", "void", "gift"
+    "paid",
+    "paid in parts",
+    "paid too much",
+    "paid by a provider",
+    "paid twice",
+    "bounced",
+    "corrected and paid",
+    "credited unpaid",
+    "partly paid",
+    "open",
+    "void",
+    "paid when void",
+    "gift",
 ]
 _STATES: dict[Ending, str] = {
     "paid": "active",
     "paid in parts": "active",
     "paid too much": "active",
+    "paid by a provider": "active",
+    "paid twice": "active",
     "bounced": "active",
+    "corrected and paid": "active",
+    "credited unpaid": "withdrawn",
     "partly paid": "pending",
     "open": "pending",
     "void": "withdrawn",
+    "paid when void": "withdrawn",
     "gift": "active",
 }
 # Nearly all invoices are paid: that is the path whose promises are many.
@@ -39,12 +58,18 @@ _ENDINGS: tuple[Ending, ...] = (
     "paid in parts",
     "paid in parts",
     "paid too much",
+    "paid by a provider",
+    "paid twice",
     "bounced",
+    "corrected and paid",
+    "credited unpaid",
     "partly paid",
     "open",
     "void",
+    "paid when void",
     "gift",
 )
+_BY_PROVIDER = {"paid by a provider", "paid twice", "corrected and paid", "paid when void"}
 _LIMIT_S = 60.0
 
 
@@ -66,6 +91,7 @@ class Journeys:
 
     async def __aenter__(self) -> Self:
         billing = self.system.databases["billing"]
+        self._provider = await PaymentProvider.of(self.system)
         self._billing = await asyncpg.create_pool(billing, min_size=1, max_size=2)
         return self
 
@@ -147,6 +173,10 @@ class Journeys:
         path = f"/invoices/{invoice['id']}"
         if ending == "void":
             await self.system.post(f"{path}/void", expect=200)
+        elif ending in _BY_PROVIDER:
+            await self._settle_by_provider(invoice, ending)
+        elif ending == "credited unpaid":
+            await self.system.post(f"{path}/credit-notes", {"reason": "by mistake"})
         elif ending == "paid":
             await self.system.post(f"{path}/payments", {"amount": invoice["open_amount"]})
         elif ending == "paid too much":
@@ -166,6 +196,28 @@ class Journeys:
                 rest = answer["invoice"]["open_amount"]
                 await self.system.post(f"{path}/payments", {"amount": rest})
         self.promised |= {s["id"]: _STATES[ending] for s in booked["subscriptions"]}
+
+    async def _settle_by_provider(self, invoice: Any, ending: Ending) -> None:
+        """The money comes by itself, for what was corrected or is void by now, too."""
+        path = f"/invoices/{invoice['id']}"
+        if ending == "corrected and paid":
+            draft = await self.system.post(f"{path}/correct")
+            await self.system.post(f"/invoices/{draft['id']}/finalize", expect=200)
+        elif ending == "paid when void":
+            await self.system.post(f"{path}/void", expect=200)
+        amounts = [invoice["open_amount"]]
+        if ending == "paid twice":  # by so little that the next invoice is not paid by it
+            amounts.append({"amount": "5.00", "currency": invoice["currency"]})
+        for amount in amounts:
+            message = Message.of(
+                "payment.received",
+                payment_id=f"pay_{uuid4().hex}",
+                amount=amount,
+                invoice=invoice["number"],
+            )
+            for _ in range(2):  # providers do so
+                answer = await self._provider.send(message)
+                answer.raise_for_status()
 
     async def travel(self, customer_id: str, kind: str, ending: Ending | None = None) -> None:
         """One journey from booking to its end."""

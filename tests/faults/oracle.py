@@ -4,11 +4,14 @@ It looks at the databases, the topics and the mailbox from outside, and knows th
 product's description, not from its code.
 """
 
+import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,6 +29,7 @@ from shared.events.billing import (
     InvoicePaymentReversed,
     InvoiceRejected,
     InvoiceVoided,
+    PaymentUnallocated,
 )
 from shared.events.customers import CUSTOMERS
 from shared.events.notifier import DELIVERIES, EmailSent
@@ -38,11 +42,12 @@ from shared.events.subscriptions import (
     SubscriptionBookingDropped,
 )
 from shared.messaging.dead_letters import dead_letter_topic
+from shared.money import Money
 from tests.faults.facts import INNOCENT_HEADER, POISON_HEADER, Facts, read_facts
 from tests.faults.quiet import consumed, quiet
 from tests.system import System
 
-__all__ = ["verify"]
+__all__ = ["check_journal", "verify"]
 
 _GRANTING = ("trialing", "active", "past_due", "canceling")
 
@@ -74,6 +79,7 @@ async def verify(
     _check_promises(facts, promised)
     _check_numbers(facts, await system.rows("billing", "SELECT * FROM number_series"))
     _check_money(facts)
+    await check_journal(system, facts)
     _check_ledger(facts)
     await _check_entitlements(system, facts)
     await _check_copies(system, facts)
@@ -148,12 +154,16 @@ def _check_outcomes(facts: Facts) -> None:
         (event.request_id, event.subscription_id)
         for event in facts.of(SUBSCRIPTIONS, SubscriptionBookingDropped)
     )
-    wanted = {"open": ("open", 0, 0), "paid": ("settled", 1, 0), "void": ("dropped", 0, 1)}
+    carried = {
+        (row["invoice_id"], row["request_id"], row["subscription_id"]) for row in facts.lines
+    }
     for line in facts.lines:
         if line["subscription_id"] is None:
             continue
         invoice = invoices[line["invoice_id"]]
         key = (line["request_id"], line["subscription_id"])
+        if (invoice["replaced_by"], *key) in carried:
+            continue  # it has moved over, and has its outcome there
         offer = offers.get(key)
         found = (
             offer["state"] if offer else None,
@@ -161,7 +171,7 @@ def _check_outcomes(facts: Facts) -> None:
             dropped[key],
         )
         facts.check(
-            found == wanted[invoice["state"]],
+            found in _wanted_outcomes(invoice, line),
             f"line of {invoice['state']} invoice {invoice['number']}: "
             f"offer {found[0]}, {found[1]} x activated, {found[2]} x dropped",
         )
@@ -171,7 +181,7 @@ def _check_outcomes(facts: Facts) -> None:
     for (invoice_id, subscription_id), count in activated.items():
         payer = invoices.get(invoice_id)
         facts.check(
-            payer is not None and payer["state"] == "paid" and count == 1,
+            payer is not None and payer["state"] in {"paid", "credited"} and count == 1,
             f"{subscription_id} activated {count} x by invoice {invoice_id}",
         )
     paid = {(e.invoice_id, e.settlement) for e in facts.of(INVOICES, InvoicePaid)}
@@ -179,6 +189,25 @@ def _check_outcomes(facts: Facts) -> None:
         (row["id"], number) for row in facts.invoices for number in range(1, row["settlement"] + 1)
     }
     facts.check(paid == stored, f"paid invoices not announced, or announced only: {paid ^ stored}")
+
+
+def _wanted_outcomes(
+    invoice: asyncpg.Record, line: asyncpg.Record
+) -> Collection[tuple[str, int, int]]:
+    """(offer, times activated, times dropped) that a line may have: of what is credited, either.
+
+    What was credited before it was paid never begins; what was credited later has begun.
+    """
+    begun, dropped = ("settled", 1, 0), ("dropped", 0, 1)
+    match invoice["state"]:
+        case "open":
+            return {("open", 0, 0), dropped} if line["credited_minor"] else {("open", 0, 0)}
+        case "paid":
+            return {begun, dropped} if line["credited_minor"] else {begun}
+        case "credited":
+            return {begun, dropped} if invoice["settlement"] else {dropped}
+        case _:
+            return {dropped}
 
 
 def _check_promises(facts: Facts, promised: Mapping[str, str]) -> None:
@@ -242,6 +271,72 @@ def _check_money(facts: Facts) -> None:
     for event in facts.of(INVOICES, InvoicePaid):
         facts.check(event.total.minor == totals.get(event.invoice_id), f"{event.number}: total")
     _check_balances(facts)
+    for row in facts.arrivals:
+        parts = [row[f"{name}_minor"] for name in ("held", "left", "refunded", "reversed")]
+        facts.check(
+            sum(parts) == row["amount_minor"],
+            f"arrival {row['reference']}: {row['amount_minor']} came, {parts} is known of",
+        )
+        facts.check(
+            (row["why"] is None) <= (row["left_minor"] == row["refunded_minor"] == 0),
+            f"arrival {row['reference']} was booked and has something left",
+        )
+    told = {event.unallocated_payment_id for event in facts.of(INVOICES, PaymentUnallocated)}
+    kept = {row["id"] for row in facts.arrivals if row["why"]}
+    facts.check(told == kept, f"unallocated money not told of, or only told of: {told ^ kept}")
+
+
+async def check_journal(system: System, facts: Facts) -> None:
+    """What bookkeeping is told adds up to what there is: no amount is there that was not booked."""
+    today = system.clock().date()
+    period = {"from": str(today - timedelta(days=180)), "to": str(today + timedelta(days=180))}
+    answer = await system.api.get("/journal", params=period)
+    found: Counter[tuple[str, str]] = Counter()
+    for told in csv.DictReader(StringIO(answer.text)):
+        minor = Money.parse(told["gross"], told["currency"]).minor
+        found[told["account"], told["currency"]] += minor
+        if told["net"]:
+            parts = [Money.parse(told[name], told["currency"]).minor for name in ("net", "vat")]
+            facts.check(sum(parts) == minor, f"journal, {told['number']}: {parts} is not {minor}")
+    wanted = _journal_sums(facts)
+    for slot in found.keys() | wanted.keys():
+        facts.check(
+            found[slot] == wanted[slot], f"journal {slot}: {found[slot]}, not {wanted[slot]}"
+        )
+    owed: Counter[str] = Counter()
+    for row in facts.invoices:
+        used = row["credited_minor"] + row["credit_used_minor"] + row["paid_minor"]
+        if row["state"] == "open":
+            owed[row["currency"]] += row["total_minor"] - used + row["surplus_minor"]
+    for currency in {currency for _, currency in found}:
+        signs = {"revenue": 1, "rounding": 1, "forfeit": 1, "money": -1, "balance": 1}
+        adds_up = sum(s * found[name, currency] for name, s in signs.items())
+        adds_up += found["unallocated", currency]
+        facts.check(adds_up == owed[currency], f"journal in {currency}: {adds_up} open")
+
+
+def _journal_sums(facts: Facts) -> Counter[tuple[str, str]]:
+    """By account and currency, from what there is at the end."""
+    sums: Counter[tuple[str, str]] = Counter()
+    documents = [(row, 1) for row in facts.invoices if row["state"] != "void"]
+    documents += [(note, -1) for note in facts.credit_notes]
+    for document, sign in documents:
+        rounding, currency = sign * document["rounding_minor"], document["currency"]
+        sums["rounding", currency] += rounding
+        sums["revenue", currency] += sign * document["total_minor"] - rounding
+    for row in facts.invoices:
+        sums["money", row["currency"]] += row["received"]
+    for row in facts.arrivals:
+        sums["money", row["currency"]] += row["left_minor"]
+        sums["unallocated", row["currency"]] += row["left_minor"]
+    for row in facts.balances:
+        sums["balance", row["currency"]] += row["balance_minor"]
+    for row in facts.postings:
+        if row["account"] == "refund":
+            sums["money", row["currency"]] -= row["amount_minor"]
+        if row["account"] == "forfeit":
+            sums["forfeit", row["currency"]] += row["amount_minor"]
+    return sums
 
 
 def _check_balances(facts: Facts) -> None:

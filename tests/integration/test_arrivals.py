@@ -10,8 +10,8 @@ from shared.clock import new_id
 from shared.events.billing import INVOICES, InvoicePaid, InvoicePaymentReversed, PaymentUnallocated
 from shared.events.subscriptions import InvoiceRequested, InvoiceRequestWithdrawn, RequestedLine
 from shared.money import Money
-from tests.integration.provider import Message, PaymentProvider, chf
 from tests.integration.steps import invoice_requested, new_customer, paid, stored
+from tests.provider import Message, PaymentProvider, chf
 from tests.system import System, eventually
 
 
