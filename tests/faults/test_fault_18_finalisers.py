@@ -1,16 +1,26 @@
-"""Fifty finalisers at once, with rollbacks, over midnight, and one killed holding the lock."""
+"""Fifty finalisers at once, with rollbacks, over midnight, and one killed holding the lock.
+
+Of invoices, and of credit notes, which have numbers of their own.
+"""
 
 import asyncio
 import random
+import statistics
+import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.billing import repository
+from services.billing.use_cases.credit_notes import CreditInvoice, credit_invoice
 from services.billing.use_cases.openings import open_requested_invoices
 from shared.clock import new_id, system_clock
-from shared.database import Database, RolledBack
-from shared.events.subscriptions import InvoiceRequested
+from shared.database import Database, RolledBack, Tx
+from shared.events.subscriptions import CreditRequested, InvoiceRequested, LineToCredit
+from shared.money import Money
 from tests.faults.fleet import SECONDS, Fleet, seeded, working
 from tests.faults.journeys import Journeys
 from tests.faults.oracle import verify
@@ -23,7 +33,33 @@ _CUSTOMERS = 40 + int(SECONDS)
 _ROLLBACKS = 0.3
 
 
-async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: Fleet) -> None:
+@pytest.fixture(autouse=True)
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that each has waited for the series; told at the end, with `-s`."""
+    waits: list[float] = []
+    take = repository.take_numbers
+
+    async def timed(tx: Tx, series: str, today: date, count: int) -> tuple[int, date]:
+        started = time.perf_counter()
+        taken = await take(tx, series, today, count)
+        waits.append(time.perf_counter() - started)
+        return taken
+
+    monkeypatch.setattr(repository, "take_numbers", timed)
+    return waits
+
+
+def tell(what: str, waits: Sequence[float]) -> None:
+    p50, p99 = statistics.median(waits), sorted(waits)[int(len(waits) * 0.99)]
+    print(  # noqa: T201 - the figure in docs/performance.md
+        f"{what}: {_FINALISERS} at once took numbers {len(waits)} times, "
+        f"waited p50 {p50 * 1_000:.0f}, p99 {p99 * 1_000:.0f} ms"
+    )
+
+
+async def test_numbers_have_no_gap_and_follow_the_dates(
+    system: System, fleet: Fleet, waited: list[float]
+) -> None:
     chance = seeded("finalisers")
     billing = await fleet.start("billing")
     database = Database(system.databases["billing"], _FINALISERS)
@@ -55,6 +91,74 @@ async def test_numbers_have_no_gap_and_follow_the_dates(system: System, fleet: F
         assert len(rows) == 2, "all invoices have one date: the test has shown nothing"
         await relay.stop()
     await database.close()
+    tell("invoices", waited)
+
+
+async def test_credit_notes_have_no_gap_either(
+    system: System, fleet: Fleet, waited: list[float]
+) -> None:
+    chance = seeded("crediters")
+    billing = await fleet.start("billing")
+    database = Database(system.databases["billing"], _FINALISERS)
+    async with (
+        working(system, ["customers", "subscriptions", "notifier"]),
+        Journeys(system, chance) as journeys,
+    ):
+        invoices = []
+        for customer in await journeys.customers(_CUSTOMERS // 2):
+            booked = await journeys.book(customer, "plan")
+            invoices.append(await journeys.invoice_of(booked))
+        await billing.stop()
+
+        # Three credit notes for each of two thirds by hand, and one for each of the others as a
+        # message, to a process that dies with numbers in its hands and the others waiting for it.
+        by_hand = invoices[: len(invoices) * 2 // 3]
+        for invoice in invoices[len(by_hand) :]:
+            await system.send(_asked(invoice))
+        doomed = await fleet.start("billing", ["worker"], failpoint="batch.before_commit@1")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_credit(database, by_hand * 3, chance))
+            await doomed.died()
+        await fleet.start("billing")
+
+        await verify(system, promised=journeys.promised)
+        rows = await system.rows("billing", "SELECT count(*) FROM credit_notes")
+        assert rows[0][0] == 3 * len(by_hand) + len(invoices) - len(by_hand)
+    await database.close()
+    tell("credit notes", waited)
+
+
+def _asked(invoice: Any) -> CreditRequested:
+    line = invoice["lines"][0]
+    return CreditRequested(
+        customer_id=UUID(invoice["customer_id"]),
+        request_id=new_id(),
+        invoice_id=UUID(invoice["id"]),
+        subscription_id=UUID(line["subscription_id"]),
+        lines=(LineToCredit(position=1, amount=Money(100, invoice["currency"])),),
+    )
+
+
+async def _credit(database: Database, invoices: Sequence[Any], chance: random.Random) -> None:
+    waiting: asyncio.Queue[Any] = asyncio.Queue()
+    for invoice in chance.sample(invoices, len(invoices)):
+        waiting.put_nowait(invoice)
+
+    async def crediter() -> None:
+        while not waiting.empty():
+            invoice = waiting.get_nowait()
+            part = [(1, Money(100, invoice["currency"]))]
+            command = CreditInvoice(UUID(invoice["id"]), part, "a part", "test")
+            async with database.transaction() as tx:
+                await credit_invoice(tx, command, now=system_clock(), new_id=new_id)
+                await asyncio.sleep(chance.uniform(0, 0.02))
+                if chance.random() < _ROLLBACKS:
+                    waiting.put_nowait(invoice)
+                    raise RolledBack
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_FINALISERS):
+            group.create_task(crediter())
 
 
 async def _requested(system: System) -> list[InvoiceRequested]:
