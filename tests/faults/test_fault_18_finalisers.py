@@ -84,12 +84,13 @@ async def test_numbers_have_no_gap_and_follow_the_dates(
             group.create_task(_finalise(database, by_hand, chance))
             relay = await fleet.start("subscriptions", ["relay"])
             await doomed.died()
-        await fleet.start("billing")
+        survivor = await fleet.start("billing")
 
         await verify(system, promised=journeys.promised)
         rows = await system.rows("billing", "SELECT DISTINCT invoice_date FROM invoices")
         assert len(rows) == 2, "all invoices have one date: the test has shown nothing"
         await relay.stop()
+        await survivor.stop()
     await database.close()
     tell("invoices", waited)
 
@@ -119,11 +120,12 @@ async def test_credit_notes_have_no_gap_either(
         async with asyncio.TaskGroup() as group:
             group.create_task(_credit(database, by_hand * 3, chance))
             await doomed.died()
-        await fleet.start("billing")
+        survivor = await fleet.start("billing")
 
         await verify(system, promised=journeys.promised)
         rows = await system.rows("billing", "SELECT count(*) FROM credit_notes")
         assert rows[0][0] == 3 * len(by_hand) + len(invoices) - len(by_hand)
+        await survivor.stop()
     await database.close()
     tell("credit notes", waited)
 

@@ -366,8 +366,9 @@ def test_only_a_provider_with_secrets_is_there() -> None:
     assert providers_of({"stripe": "", "standard": ""}) == {}
 
 
-def test_secrets_may_stand_in_lines() -> None:
-    provider = providers_of({"stripe": "", "standard": f"{OLD}\n{NEW}\n"})["standard"]
+@pytest.mark.parametrize("between", [",", ", ", "\n", " "])
+def test_secrets_stand_apart_by_commas_or_lines(between: str) -> None:
+    provider = providers_of({"stripe": "", "standard": f"{OLD}{between}{NEW}\n"})["standard"]
     body = encoded(STANDARD.arrived)
 
     for secret in (OLD, NEW):
