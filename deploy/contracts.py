@@ -126,7 +126,7 @@ def _generated(title: str, *lines: str) -> str:
 
 def _routes(apps: Mapping[str, FastAPI]) -> str:
     rows = sorted(
-        (route.path, method, name, _asked(rule) if (rule := rule_of(route)) else "*open*")
+        (route.path, method, name, _needed(rule_of(route)))
         for name, app in apps.items()
         for route in api_routes(app)
         for method in route.methods or ()
@@ -173,6 +173,10 @@ def _access(apps: Mapping[str, FastAPI]) -> str:
             ),
         ),
     )
+
+
+def _needed(rule: Rule | None) -> str:
+    return _asked(rule) if rule and (rule.scope or rule.signed) else "*open*"
 
 
 def _asked(rule: Rule) -> str:

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from deploy.contracts import ROOT, build_apps, documents
 from deploy.gateway.routes import api_routes
-from shared.auth import required_scope
+from shared.auth import required_scope, rule_of
 
 GENERATED = documents()
 OPENAPI = [path for path in GENERATED if path.name.startswith("openapi")]
@@ -119,7 +119,8 @@ def test_the_route_table_names_each_route_with_its_scope() -> None:
     rows = {tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in table.splitlines()}
     for name, app in build_apps().items():
         for route in api_routes(app):
-            scope = required_scope(route)
+            rule, scope = rule_of(route), required_scope(route)
+            open_to_all = "*a signature*" if rule and rule.signed else "*open*"
             for method in route.methods or ():
-                shown = f"`{scope}`" if scope else "*open*"
+                shown = f"`{scope}`" if scope else open_to_all
                 assert (method, f"`{route.path}`", name, shown) in rows
