@@ -210,6 +210,7 @@ def create_api(
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     clock: Clock = system_clock,
     make_id: NewId = new_id,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Build a service's API.
 
@@ -217,6 +218,7 @@ def create_api(
         gate: who may come in.
         committed: called after each committed write, to wake whoever has work from it.
         background: coroutines that run as long as the API does.
+        on_stop: called when it has ended.
     """
 
     @asynccontextmanager
@@ -229,6 +231,7 @@ def create_api(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await database.close()
+            on_stop()
 
     app = FastAPI(
         title=f"Kontor {service}",

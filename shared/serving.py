@@ -1,6 +1,6 @@
 """Building a service's API."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
 
@@ -16,8 +16,12 @@ from shared.settings import Settings
 __all__ = ["api_of"]
 
 
-def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
+def api_of(
+    settings: Settings, routers: Sequence[APIRouter], *, on_stop: Callable[[], None] = lambda: None
+) -> FastAPI:
     """A service's API on an database of its own; what it commits wakes the relay at once.
+
+    `on_stop` is called when it has ended.
 
     Raises:
         ValueError: it is not said whose tokens it accepts.
@@ -31,4 +35,5 @@ def api_of(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
         committed=wakeup.hint,
         background=[wakeup.run],
         clock=clock_of(settings.test_clock),
+        on_stop=on_stop,
     )

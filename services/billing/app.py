@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from services.billing.documents.pool import RenderPool
+from services.billing.documents.press import Press
 from services.billing.settings import BillingSettings
 from services.billing.subscribers import consumers
 from services.billing.tables import documents
@@ -24,23 +25,27 @@ def build_api(settings: BillingSettings) -> "FastAPI":
     from services.billing.signatures import signature_check
     from shared.serving import api_of
 
-    app = api_of(settings, routers)
-    app.state.store = DocumentStore(settings.storage_url)
+    press = _press(settings)
+    app = api_of(settings, routers, on_stop=press.close)
+    app.state.press = press
     secrets = {"stripe": settings.stripe_secrets, "standard": settings.standard_secrets}
     app.state.check_signature = signature_check(providers_of(secrets))
     return app
 
 
+def _press(settings: BillingSettings) -> Press:
+    return Press(DocumentStore(settings.storage_url), RenderPool(settings.render_processes))
+
+
 def build_worker(settings: BillingSettings) -> "Worker":
     from shared.worker import Worker
 
-    store = DocumentStore(settings.storage_url)
-    pool = RenderPool(settings.render_processes)
-    worker = Worker(settings, consumers(), on_stop=pool.close)
+    press = _press(settings)
+    worker = Worker(settings, consumers(), on_stop=press.close)
 
     async def draw() -> bool:
         return await draw_due_documents(
-            worker.database, store, pool, clock=worker.clock, new_id=worker.new_id
+            worker.database, press, clock=worker.clock, new_id=worker.new_id
         )
 
     worker.jobs = {"renderer": [draw]}

@@ -3,10 +3,17 @@
 from datetime import datetime
 
 from services.billing import repository
-from services.billing.use_cases import balances, credit_notes, openings, settings, withdrawals
+from services.billing.use_cases import (
+    balances,
+    credit_notes,
+    dispatch,
+    openings,
+    settings,
+    withdrawals,
+)
 from shared.clock import NewId
 from shared.database import Tx
-from shared.events import customers, subscriptions
+from shared.events import customers, notifier, subscriptions
 from shared.messaging.batch import Consumer, Waiting
 
 __all__ = ["consumers"]
@@ -48,6 +55,12 @@ async def on_subscription_withdrawn(
     await balances.forfeit_withdrawn(tx, events, now=now, new_id=new_id)
 
 
+async def on_email_sent(
+    tx: Tx, events: list[notifier.EmailSent], *, now: datetime, new_id: NewId
+) -> None:
+    await dispatch.note_sent(tx, events, now=now, new_id=new_id)
+
+
 def consumers() -> list[Consumer]:
     lock = repository.lock_customers
     return [
@@ -73,4 +86,5 @@ def consumers() -> list[Consumer]:
             {subscriptions.SubscriptionWithdrawn: on_subscription_withdrawn},
             lock,
         ),
+        Consumer(notifier.DELIVERIES, {notifier.EmailSent: on_email_sent}, lock),
     ]

@@ -1,6 +1,8 @@
 """Every query of the notifier."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,23 +10,29 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from services.notifier import tables as t
-from shared.database import Seen, Tx, among, insert_rows, only_seen
+from shared.database import Seen, Tx, among, insert_rows, only_seen, update_rows
 from shared.due_work import due_now
-from shared.events.billing import InvoiceOpened, SettingsChanged
+from shared.events.billing import InvoiceOpened, InvoiceVoided, SettingsChanged
 from shared.events.customers import CustomerErased, CustomerState
 from shared.paging import fetch_page
 
 __all__ = [
+    "KnownInvoice",
     "add_deliveries",
     "add_invoices",
     "erase_customers",
     "get_customers",
     "get_invoices",
+    "get_mailed",
     "get_seller",
+    "get_switched_off",
     "list_deliveries",
     "lock_customers",
+    "release_deliveries",
     "save_customers",
     "save_seller",
+    "save_switches",
+    "save_voided",
 ]
 
 # Equal versions too: a copy that is rebuilt gets what it has once more.
@@ -126,18 +134,80 @@ async def add_invoices(tx: Tx, opened: Sequence[InvoiceOpened]) -> None:
     )
 
 
-async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, InvoiceOpened]:
+@dataclass(frozen=True, slots=True)
+class KnownInvoice:
+    opened: InvoiceOpened
+    void: bool
+    replaced_by: UUID | None
+
+
+async def get_invoices(tx: Tx, ids: Iterable[UUID]) -> dict[UUID, KnownInvoice]:
     query = select(t.invoices).where(among(t.invoices.c.id, ids))
-    return {row.id: InvoiceOpened.model_validate(row.data) for row in await tx.execute(query)}
+    return {
+        row.id: KnownInvoice(
+            InvoiceOpened.model_validate(row.data), row.voided_at is not None, row.replaced_by
+        )
+        for row in await tx.execute(query)
+    }
+
+
+async def save_voided(tx: Tx, voided: Sequence[InvoiceVoided], *, now: datetime) -> None:
+    await update_rows(
+        tx,
+        t.invoices,
+        [
+            {"id": event.invoice_id, "voided_at": now, "replaced_by": event.replaced_by}
+            for event in voided
+        ],
+    )
 
 
 async def add_deliveries(tx: Tx, rows: Sequence[dict[str, Any]], *, now: datetime) -> None:
-    """Write deliveries that are due at once; one that exists already stays as it is."""
+    """Write deliveries, due at once or waiting; one that exists already stays as it is."""
     await insert_rows(
         tx,
         t.deliveries,
-        [{**row, **due_now(str(row["customer_id"]), now), "created_at": now} for row in rows],
+        [{**due_now(str(row["customer_id"]), now), "created_at": now, **row} for row in rows],
         on_conflict="ON CONFLICT (source_id, kind) DO NOTHING",
+    )
+
+
+async def release_deliveries(
+    tx: Tx, stored: Sequence[tuple[UUID, str, str]], *, now: datetime
+) -> None:
+    """Let go what has waited for these: (awaited, storage key, filename)."""
+    if not stored:
+        return
+    query = (
+        "UPDATE deliveries d SET state = 'due', next_at = $4, storage_key = s.key, "
+        "filename = s.name FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s (id, key, name) "
+        "WHERE d.awaits = s.id AND d.state = 'waiting'"
+    )
+    ids, keys, names = zip(*stored, strict=True)
+    await tx.run(query, ids, keys, names, now)
+
+
+async def get_mailed(tx: Tx, invoice_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
+    """Invoices whose mail was planned, with the states of those mails."""
+    query = "SELECT invoice_id, state FROM deliveries WHERE invoice_id = ANY($1) AND kind = $2"
+    found: dict[UUID, set[str]] = defaultdict(set)
+    for row in await tx.fetch(query, invoice_ids, "invoice"):
+        found[row.invoice_id].add(row.state)
+    return found
+
+
+async def get_switched_off(tx: Tx) -> set[str]:
+    """The kinds of mail that do not go out by themselves."""
+    query = "SELECT kind FROM mail_switches WHERE NOT enabled"
+    return {row.kind for row in await tx.fetch(query)}
+
+
+async def save_switches(tx: Tx, switches: Mapping[str, bool]) -> None:
+    await insert_rows(
+        tx,
+        t.mail_switches,
+        [{"kind": kind, "enabled": enabled} for kind, enabled in switches.items()],
+        on_conflict="ON CONFLICT (kind) DO UPDATE SET enabled = excluded.enabled",
     )
 
 

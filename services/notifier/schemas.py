@@ -5,11 +5,17 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-__all__ = ["DeliveriesOut", "DeliveryOut"]
+from shared.http import InputModel
+
+__all__ = ["DeliveriesOut", "DeliveryOut", "MailSwitches"]
 
 
 class DeliveryOut(BaseModel):
-    """One logical mail. `last_error` holds the mail server's words."""
+    """One logical mail. `last_error` holds the mail server's words.
+
+    `state`: waiting for its document, due, sent, parked (given up), or withdrawn (its invoice was
+    voided before it went out).
+    """
 
     id: UUID
     customer_id: UUID
@@ -18,6 +24,7 @@ class DeliveryOut(BaseModel):
     state: str
     attempts: int
     message_id: str
+    resend: bool
     recipient: str | None
     subject: str | None
     last_error: str | None
@@ -31,3 +38,11 @@ class DeliveriesOut(BaseModel):
 
     items: list[DeliveryOut]
     next: str | None
+
+
+class MailSwitches(InputModel):
+    """Which kinds of mail go out by themselves."""
+
+    invoice: bool
+    credit_note: bool
+    cancellation: bool

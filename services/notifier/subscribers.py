@@ -36,12 +36,32 @@ async def on_invoice_opened(
     await planning.note_opened_invoices(tx, events)
 
 
+async def on_invoice_voided(
+    tx: Tx, events: list[billing.InvoiceVoided], *, now: datetime, new_id: NewId
+) -> None:
+    await planning.note_voided_invoices(tx, events, now=now)
+
+
 def consumers(message_id_domain: str) -> list[Consumer]:
     async def on_document_stored(
         tx: Tx, events: list[billing.InvoiceDocumentStored], *, now: datetime, new_id: NewId
     ) -> Waiting:
-        return await planning.plan_invoice_mails(
-            tx, events, message_id_domain=message_id_domain, now=now, new_id=new_id
+        return await planning.plan_documents(
+            tx, events, domain=message_id_domain, now=now, new_id=new_id
+        )
+
+    async def on_credit_note_issued(
+        tx: Tx, events: list[billing.CreditNoteIssued], *, now: datetime, new_id: NewId
+    ) -> Waiting:
+        return await planning.plan_credit_notes(
+            tx, events, domain=message_id_domain, now=now, new_id=new_id
+        )
+
+    async def on_send_requested(
+        tx: Tx, events: list[billing.InvoiceSendRequested], *, now: datetime, new_id: NewId
+    ) -> Waiting:
+        return await planning.plan_sendings(
+            tx, events, domain=message_id_domain, now=now, new_id=new_id
         )
 
     return [
@@ -58,7 +78,10 @@ def consumers(message_id_domain: str) -> list[Consumer]:
             billing.INVOICES,
             {
                 billing.InvoiceOpened: on_invoice_opened,
+                billing.InvoiceVoided: on_invoice_voided,
                 billing.InvoiceDocumentStored: on_document_stored,
+                billing.CreditNoteIssued: on_credit_note_issued,
+                billing.InvoiceSendRequested: on_send_requested,
             },
             repository.lock_customers,
         ),

@@ -19,9 +19,11 @@ __all__ = [
     "InvoicePartiallyPaid",
     "InvoicePaymentReversed",
     "InvoiceRejected",
+    "InvoiceSendRequested",
     "InvoiceVoided",
     "InvoicedLine",
     "PaymentUnallocated",
+    "SellerSeries",
     "SellerVatRate",
     "SettingsChanged",
 ]
@@ -147,13 +149,17 @@ class InvoiceVoided(_NumberedInvoiceEvent, type="invoice.voided", topic=INVOICES
 
 
 class CreditNoteIssued(_InvoiceEvent, type="credit_note.issued", topic=INVOICES):
-    """Numbered in a gapless series of its own; `total` incl. VAT, positive."""
+    """Numbered in a gapless series of its own; `total` incl. VAT, positive.
+
+    `to_balance`: what of it nobody owed any more.
+    """
 
     credit_note_id: UUID
     number: str
     invoice_number: str
     issued_on: date
     total: MoneyField
+    to_balance: MoneyField | None = None
 
 
 class CreditBalanceChanged(Event, type="credit_balance.changed", topic=INVOICES):
@@ -205,13 +211,47 @@ class PaymentUnallocated(Event, type="payment.unallocated", topic=INVOICES):
 
 
 class InvoiceDocumentStored(_InvoiceEvent, type="invoice.document_stored", topic=INVOICES):
-    """`storage_key` leads to the PDF in the document store; it contains the content's hash."""
+    """`storage_key` leads to the PDF in the document store; it contains the content's hash.
+
+    Attributes:
+        number: of the invoice, or of the credit note.
+        kind: the invoice as opened, a copy that says what became of it, or a note about it.
+    """
 
     number: str
     storage_key: str
     sha256: str
     filename: str
     size_bytes: int
+    kind: Literal["invoice", "copy", "credit_note", "cancellation"] = "invoice"
+    document_id: UUID | None = None
+    credit_note_id: UUID | None = None
+
+
+class InvoiceSendRequested(_InvoiceEvent, type="invoice.send_requested", topic=INVOICES):
+    """Somebody wants an invoice mailed, perhaps once more.
+
+    Attributes:
+        send_id: one per request; whoever mails does so once for each.
+        document_id: what goes with it; without a `storage_key` it is being drawn, and
+            `invoice.document_stored` names it.
+    """
+
+    number: str
+    send_id: UUID
+    document_id: UUID
+    due_date: date
+    open_amount: MoneyField
+    storage_key: str = ""
+    filename: str = ""
+
+
+class SellerSeries(Part):
+    """Numbers such as INV-2026-0117; `start` is the first number of a new prefix."""
+
+    prefix: str
+    yearly: bool = True
+    start: int = 1
 
 
 class SellerVatRate(Part):
@@ -228,6 +268,10 @@ class SettingsChanged(Event, type="settings.changed", topic=SETTINGS):
     Attributes:
         registrations: countries where the seller is registered for VAT, the home country first.
         rounding_minor: cash rounding increment in minor units per currency; absent means 1.
+        invoice_numbers: None: INV, each year from 1.
+        credit_note_numbers: None: CN, each year from 1.
+        brand_color: #rrggbb, or empty.
+        logo_key: where the PNG is in the document store; empty: there is none.
     """
 
     customer_id: None = None  # type: ignore[assignment]  # settings belong to no customer
@@ -246,6 +290,10 @@ class SettingsChanged(Event, type="settings.changed", topic=SETTINGS):
     vat_rates: tuple[SellerVatRate, ...]
     due_days: int
     rounding_minor: dict[str, int] = {}
+    invoice_numbers: SellerSeries | None = None
+    credit_note_numbers: SellerSeries | None = None
+    brand_color: str = ""
+    logo_key: str = ""
 
     @property
     def key(self) -> str:

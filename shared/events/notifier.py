@@ -1,3 +1,4 @@
+from datetime import datetime
 from uuid import UUID
 
 from shared.events.base import Event, Topic
@@ -20,8 +21,13 @@ class _DeliveryEvent(Event):
 
 
 class EmailSent(_DeliveryEvent, type="email.sent", topic=DELIVERIES):
+    """`customer_version`: of the customer whose address it went to."""
+
     message_id: str
     attempts: int
+    sent_at: datetime | None = None
+    resend: bool = False
+    customer_version: int | None = None
 
 
 class EmailFailed(_DeliveryEvent, type="email.failed", topic=DELIVERIES):

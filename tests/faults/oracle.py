@@ -454,13 +454,27 @@ async def _check_copies(system: System, facts: Facts) -> None:
 
 
 def _check_mails(system: System, facts: Facts, *, mails_may_repeat: bool) -> None:
-    """One mail per invoice that a subscription asked for, by Message-ID."""
+    """One mail per invoice that a subscription asked for, and per note, by Message-ID."""
     wanted = {row["id"] for row in facts.invoices if row["request_id"]}
-    planned = [row["invoice_id"] for row in facts.deliveries]
-    _once(facts, "delivery of invoice", planned)
-    facts.check(wanted == {*planned}, f"invoices without mail or back: {wanted ^ {*planned}}")
-    sent = {row["message_id"]: row for row in facts.deliveries}
-    for row in facts.deliveries:
+    planned = {
+        kind: [row["source_id"] for row in facts.deliveries if row["kind"] == kind]
+        for kind in ("invoice", "credit_note", "cancellation")
+    }
+    for kind, found in planned.items():
+        _once(facts, f"delivery of {kind}", found)
+    mailed = {*planned["invoice"]}
+    facts.check(wanted == mailed, f"invoices without mail or back: {wanted ^ mailed}")
+    credited = {row["id"] for row in facts.credit_notes} ^ {*planned["credit_note"]}
+    facts.check(not credited, f"credit notes without mail or back: {credited}")
+    void = {row["id"] for row in facts.invoices if row["state"] == "void"}
+    held_back = {row["source_id"] for row in facts.deliveries if row["state"] == "withdrawn"}
+    facts.check(held_back <= void, f"mails held back: {held_back - void}")
+    had = (void & mailed) - held_back
+    told = {*planned["cancellation"]}
+    facts.check(told == had, f"cancellation notes of void invoices that went out: {told ^ had}")
+    deliveries = [row for row in facts.deliveries if row["state"] != "withdrawn"]
+    sent = {row["message_id"]: row for row in deliveries}
+    for row in deliveries:
         facts.check(row["state"] == "sent", f"delivery of {row['invoice_id']} is {row['state']}")
     told_sent = {event.message_id for event in facts.of(DELIVERIES, EmailSent)}
     facts.check(told_sent == sent.keys(), f"mails not told of: {told_sent ^ sent.keys()}")

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from services.billing import repository
+from services.billing.domain.numbering import Series
 from services.billing.use_cases.credit_notes import CreditInvoice, credit_invoice
 from services.billing.use_cases.openings import open_requested_invoices
 from shared.clock import new_id, system_clock
@@ -39,7 +40,7 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
     take = repository.take_numbers
 
-    async def timed(tx: Tx, series: str, today: date, count: int) -> tuple[int, date]:
+    async def timed(tx: Tx, series: Series, today: date, count: int) -> tuple[int, date]:
         started = time.perf_counter()
         taken = await take(tx, series, today, count)
         waits.append(time.perf_counter() - started)

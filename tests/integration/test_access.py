@@ -64,6 +64,8 @@ def paths_of(world: dict[str, Any]) -> list[tuple[str, str, Any]]:
         ("POST", f"/customers/{customer}/plan-actions", action),
         ("GET", f"/customers/{customer}", None),
         ("PATCH", f"/customers/{customer}", {"city": "Bern"}),
+        ("POST", f"/invoices/{invoice['id']}/send", None),
+        ("GET", f"/invoices/{invoice['id']}/cancellation-note/pdf", None),
     ]
 
 

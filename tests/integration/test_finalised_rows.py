@@ -28,6 +28,8 @@ LIVING = {
     "void_reason",
     "replaced_by",
     "hidden",
+    "mails",
+    "downloaded_at",
 }
 OTHER = {
     str: "coalesce({0}, '') || 'x'",

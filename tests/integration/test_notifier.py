@@ -402,3 +402,92 @@ async def test_two_senders_at_once_send_each_mail_once(post: Post) -> None:
     invoices = [(await post.planned())[0] for _ in range(3)]
     await asyncio.gather(*(post.send() for _ in range(4)))
     assert [len(post.mails(invoice["number"])) for invoice in invoices] == [1, 1, 1]
+
+
+# -- held back, and sent by hand -------------------------------------------------------------------
+
+
+async def voided(system: System, invoice: Any) -> None:
+    """Void an invoice and wait until the notifier knows."""
+    await system.post(f"/invoices/{invoice['id']}/void", expect=200)
+
+    async def known() -> bool | None:
+        query = "SELECT 1 FROM invoices WHERE id = $1 AND voided_at IS NOT NULL"
+        return True if await stored(system, "notifier", query, invoice["id"]) else None
+
+    await eventually(known, "the notifier to know")
+
+
+async def test_a_mail_of_a_void_invoice_is_held_back(system: System, post: Post) -> None:
+    invoice, _ = await post.planned()
+    await voided(system, invoice)
+    assert await post.send()
+    held = await post.delivery(invoice)
+    assert (held["state"], held["sent_at"], held["recipient"]) == ("withdrawn", None, None)
+    assert not await post.send(after_s=7200)
+    assert post.mails(invoice["number"]) == []
+    await post.nothing_told(invoice)
+
+
+async def test_a_mail_that_is_on_its_way_when_its_invoice_is_voided_is_told_of(
+    system: System, post: Post
+) -> None:
+    invoice, _ = await post.planned()
+    mailer = post.mailer
+
+    class Slow(Mailer):
+        async def send(self, message: EmailMessage) -> SendFailure | None:
+            await voided(system, invoice)
+            return await mailer.send(message)
+
+    post.mailer = Slow(post.settings)
+    assert await post.send()
+    event = await post.outcome(invoice)
+    assert isinstance(event, EmailSent)
+    post.mailer = mailer
+
+    async def issued() -> bool | None:
+        found = await system.get("/deliveries", customer_id=invoice["customer_id"])
+        return len(found["items"]) == 2 or None
+
+    await eventually(issued, "the cancellation note to be planned")
+    assert await post.send(after_s=1)
+    _, note = post.mails(invoice["number"])
+    assert "storniert" in str(note.message["Subject"])
+
+
+async def test_an_address_that_was_corrected_makes_no_resend(system: System, post: Post) -> None:
+    invoice, _ = await post.planned()
+    post.behave(Behaviour.REJECT_5XX)
+    assert await post.send()
+    post.behave(Behaviour.OK)
+    await system.post(f"/invoices/{invoice['id']}/send", expect=202)
+
+    async def planned() -> Any:
+        found = await system.get("/deliveries", customer_id=invoice["customer_id"])
+        return found["items"][0] if len(found["items"]) == 2 else None
+
+    assert (await eventually(planned))["resend"] is False
+    assert await post.send(after_s=1)
+    (mail,) = post.mails(invoice["number"])
+    assert not str(mail.message["Subject"]).startswith("Erneut")
+
+
+async def test_the_brand_colour_is_the_sellers(system: System, post: Post) -> None:
+    seller = await system.get("/settings/seller")
+    body = {k: v for k, v in seller.items() if k not in {"version", "logo_sha256"}}
+    saved = await system.api.put("/settings/seller", json={**body, "brand_color": "#8a1f6a"})
+    version = saved.json()["version"]
+
+    async def known() -> bool | None:
+        query = "SELECT 1 FROM seller_settings WHERE version >= $1"
+        return True if await stored(system, "notifier", query, version) else None
+
+    await eventually(known)
+    invoice, _ = await post.planned()
+    assert await post.send()
+    (mail,) = post.mails(invoice["number"])
+    html = mail.message.get_body(("html",))
+    assert html is not None
+    assert "#8a1f6a" in html.get_content()
+    assert (await system.api.put("/settings/seller", json=body)).is_success

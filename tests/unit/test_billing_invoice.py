@@ -14,9 +14,9 @@ from services.billing.domain.invoice import (
     Invoice,
     InvoiceState,
     Payment,
-    number_text,
     record_payment,
 )
+from services.billing.domain.numbering import Series
 from services.billing.domain.opening import (
     AmountChanged,
     open_requested,
@@ -104,7 +104,7 @@ def opened(
         BUYER,
         settings,
         invoice_id=INVOICE,
-        number=number_text("INV", 2026, 7),
+        number="INV-2026-0007",
         invoice_date=TODAY,
         now=NOW,
     )
@@ -137,7 +137,13 @@ def pay(invoice: Invoice, sum_paid: str, **different: Any) -> Invoice:
     [(2026, 1, "INV-2026-0001"), (2026, 9999, "INV-2026-9999"), (2027, 12345, "INV-2027-12345")],
 )
 def test_a_number_has_four_digits_or_more(year: int, number: int, text: str) -> None:
-    assert number_text("INV", year, number) == text
+    assert Series("INV").text(date(year, 5, 1), number) == text
+
+
+def test_a_series_may_count_on_over_the_years() -> None:
+    series = Series("RE", yearly=False, start=118)
+    assert series.text(date(2026, 12, 31), 118) == "RE-0118"
+    assert series.year_of(date(2026, 12, 31)) == series.year_of(date(2027, 1, 1)) == 0
 
 
 def test_an_opened_invoice_is_numbered_dated_and_owed() -> None:

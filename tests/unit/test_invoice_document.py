@@ -21,7 +21,7 @@ from services.billing.documents.model import (
     Seller,
     VatSummaryRow,
 )
-from services.billing.documents.render import render_invoice
+from services.billing.documents.render import render_document
 
 PLAN = DocumentLine(
     title="Plan Business",
@@ -72,7 +72,7 @@ HOSTILE = (
 
 
 def pages_of(document: InvoiceDocument) -> list[str]:
-    reader = PdfReader(BytesIO(render_invoice(document).pdf))
+    reader = PdfReader(BytesIO(render_document(document).pdf))
     return [page.extract_text().replace("\N{NO-BREAK SPACE}", " ") for page in reader.pages]
 
 
@@ -193,13 +193,13 @@ def test_the_legal_note_and_the_vat_id_of_the_buyer_are_printed() -> None:
 
 def test_the_same_invoice_gives_the_same_bytes_in_every_process() -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        rendered = [render_invoice(INVOICE), *pool.map(render_invoice, [INVOICE] * 4)]
+        rendered = [render_document(INVOICE), *pool.map(render_document, [INVOICE] * 4)]
     assert len({document.pdf for document in rendered}) == 1
-    assert render_invoice(replace(INVOICE, number="INV-2026-0118")).pdf != rendered[0].pdf
+    assert render_document(replace(INVOICE, number="INV-2026-0118")).pdf != rendered[0].pdf
 
 
 def test_the_file_is_pdf_a_3b_dated_like_the_invoice_in_one_typeface() -> None:
-    reader = PdfReader(BytesIO(render_invoice(INVOICE).pdf))
+    reader = PdfReader(BytesIO(render_document(INVOICE).pdf))
     assert reader.metadata is not None
     assert reader.metadata.title == "Invoice INV-2026-0117"
     assert reader.metadata.author == "Musterfirma Software AG"
@@ -257,21 +257,21 @@ def test_line_breaks_are_kept() -> None:
 def test_characters_without_a_glyph_are_replaced_and_reported() -> None:
     buyer = replace(INVOICE.buyer, name=("山田 Ltd 😀\x00\ud800",))
     document = replace(INVOICE, buyer=buyer)
-    assert render_invoice(document).replaced == frozenset("山田😀\x00\ud800")
+    assert render_document(document).replaced == frozenset("山田😀\x00\ud800")
     assert "?? Ltd ???" in text_of(document)
-    assert render_invoice(INVOICE).replaced == frozenset()
+    assert render_document(INVOICE).replaced == frozenset()
 
 
 def test_what_reads_the_same_or_is_invisible_is_not_reported_as_lost() -> None:
     document = replace(INVOICE, title="\u202eＦｕｌｌ e\u0301 non\u2011breaking ❤\ufe0f\u200d")
-    assert render_invoice(document).replaced == {"❤"}
+    assert render_document(document).replaced == {"❤"}
     assert "Full é non-breaking" in text_of(document)
 
 
 def test_every_character_of_the_map_can_be_shown() -> None:
     characters = covered_characters()
     assert characters >= set("AZaz09ÄÖÜäöüßéàèçñœ€£’–−…·")
-    rendered = render_invoice(replace(INVOICE, payment_terms=" ".join(sorted(characters))))
+    rendered = render_document(replace(INVOICE, payment_terms=" ".join(sorted(characters))))
     assert rendered.replaced == frozenset()
 
 
@@ -312,7 +312,7 @@ def test_a_word_without_end_is_broken_and_stays_whole_when_copied(length: int) -
 
 
 def test_long_texts_in_every_place_still_make_an_invoice() -> None:
-    assert render_invoice(with_every_text("word " * 2_000)).pdf.startswith(b"%PDF")
+    assert render_document(with_every_text("word " * 2_000)).pdf.startswith(b"%PDF")
 
 
 def test_what_every_page_repeats_is_kept_to_the_room_it_has() -> None:
@@ -322,5 +322,5 @@ def test_what_every_page_repeats_is_kept_to_the_room_it_has() -> None:
 
 def test_metadata_stays_within_the_limit_of_pdf_a() -> None:
     endless = "n" * 33_000
-    assert render_invoice(replace(INVOICE, number=endless)).pdf
-    assert render_invoice(replace(INVOICE, seller=replace(INVOICE.seller, name=endless))).pdf
+    assert render_document(replace(INVOICE, number=endless)).pdf
+    assert render_document(replace(INVOICE, seller=replace(INVOICE.seller, name=endless))).pdf

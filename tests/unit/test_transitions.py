@@ -43,6 +43,7 @@ BESIDE_THE_STATES = {
     "invoice.document_stored",
     "invoice.rejected",
     "payment.unallocated",
+    "invoice.send_requested",
 }
 
 

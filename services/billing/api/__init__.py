@@ -3,6 +3,7 @@
 from services.billing.api import (
     balance,
     credit_notes,
+    documents,
     drafts,
     invoices,
     lists,
@@ -21,5 +22,6 @@ routers = [
     payments.router,
     unallocated.router,
     credit_notes.router,
+    documents.router,
     balance.router,
 ]

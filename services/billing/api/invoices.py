@@ -1,13 +1,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 
-from services.billing import repository, schemas
-from services.billing.api.shapes import answer, as_it_is_read, found_bill, found_invoice
+from services.billing import schemas
+from services.billing.api.shapes import answer, as_it_is_read, found_bill
 from services.billing.use_cases import amending, payments
 from shared.auth import Call, access
-from shared.errors import Conflict, NotFound
 from shared.etags import ExpectedVersion
 from shared.http import new_router
 
@@ -22,35 +21,6 @@ async def get_invoice(
 ) -> Response:
     """Also a draft, but not for callers who are restricted to certain customers."""
     return answer(await found_bill(call, invoice_id), call.now)
-
-
-@router.get(
-    "/invoices/{invoice_id}/pdf",
-    response_class=Response,
-    responses={200: {"content": {"application/pdf": {}}}},
-)
-async def get_pdf(
-    invoice_id: UUID,
-    request: Request,
-    call: Annotated[Call, access("invoices:read", per_customer=True)],
-) -> Response:
-    """The document drawn at opening; 409 for the moment until it is drawn."""
-    invoice = await found_invoice(call, invoice_id)
-    document = await repository.get_document(call.tx, invoice_id)
-    if document is None or document.storage_key is None:
-        raise Conflict("document_pending", "The document is being drawn; try again in a moment.")
-    try:
-        content = await request.app.state.store.get(document.storage_key)
-    except FileNotFoundError as error:
-        raise NotFound("document", document.storage_key) from error
-    return Response(
-        content,
-        media_type="application/pdf",
-        headers={
-            "content-disposition": f'inline; filename="{invoice.number}.pdf"',
-            "etag": f'"{document.sha256}"',
-        },
-    )
 
 
 @router.post("/invoices/{invoice_id}/void", response_model=schemas.InvoiceOut)

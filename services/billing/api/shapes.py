@@ -170,6 +170,8 @@ def _life(invoice: Invoice) -> dict[str, Any]:
         "void_reason": invoice.void_reason,
         "replaced_by": invoice.replaced_by,
         "hidden": invoice.hidden,
+        "mails": [schemas.MailOut.model_validate(mail) for mail in invoice.mails],
+        "downloaded_at": invoice.downloaded_at,
     }
 
 
@@ -178,8 +180,9 @@ def _nothing(zero: Money) -> dict[str, Any]:
     facts = ("request_id", "number", "invoice_date", "opened_at", "paid_at", "voided_at")
     return {
         **dict.fromkeys(amounts, zero),
-        **dict.fromkeys((*facts, "void_reason", "replaced_by")),
+        **dict.fromkeys((*facts, "void_reason", "replaced_by", "downloaded_at")),
         "hidden": False,
+        "mails": [],
     }
 
 

@@ -1,4 +1,4 @@
-"""What an invoice says, as plain values.
+"""What documents say, as plain values.
 
 A document holds everything it shows, so it can be pickled to a worker process and drawn
 again years later with the same bytes. Amounts are minor units of the document's currency;
@@ -27,6 +27,10 @@ class Seller:
     iban: str | None = None
     footer: str | None = None
     """Printed at the foot of every page instead of name, address and VAT id."""
+    brand_color: str | None = None
+    """#rrggbb; made darker until it reads on white."""
+    logo: bytes | None = None
+    """A PNG, shown in the place of the brand's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,29 +72,81 @@ class VatSummaryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceDocument:
+class DocumentPayment:
+    received_on: date
+    method: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What has become of an invoice since it was opened; makes its document a copy."""
+
+    state: Literal["paid", "credited", "void"]
+    on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paper:
     number: str
-    """Also the reference the buyer gives when paying."""
-    title: str
+    """Of the invoice: also the reference the buyer gives when paying. Empty on a draft."""
     language: str
     """ISO 639-1; one without words of its own gets English."""
-    invoice_date: date
-    due_date: date
     customer_number: str
     currency: str
     seller: Seller
     buyer: Buyer
-    lines: tuple[DocumentLine, ...]
-    subtotal_minor: int
-    vat: tuple[VatSummaryRow, ...]
     total_minor: int
-    open_minor: int
     rounding_minor: int = 0
-    credit_used_minor: int = 0
-    paid_minor: int = 0
-    billing_note: str | None = None
-    """The buyer's own words, e.g. an order number."""
+    vat: tuple[VatSummaryRow, ...]
     tax_note: str | None = None
     """Legal ground for charging no VAT (reverse charge, export)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDocument(_Paper):
+    title: str
+    invoice_date: date | None
+    """None: a draft, shown as such on every page."""
+    due_date: date | None
+    lines: tuple[DocumentLine, ...]
+    subtotal_minor: int
+    open_minor: int
+    credit_used_minor: int = 0
+    paid_minor: int = 0
+    surplus_minor: int = 0
+    """What went from this invoice to the buyer's balance."""
+    payments: tuple[DocumentPayment, ...] = ()
+    credited: tuple[tuple[str, int], ...] = ()
+    """Number and total of each credit note."""
+    stamp: Stamp | None = None
+    billing_note: str | None = None
+    """The buyer's own words, e.g. an order number."""
     payment_terms: str | None = None
-    kind: Literal["invoice"] = "invoice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteDocument(_Paper):
+    """`number` is the invoice's; `total_minor` what the invoice is lowered by, incl. VAT."""
+
+    credit_note_number: str
+    issued_on: date
+    invoice_date: date
+    reason: str | None = None
+    lines: tuple[DocumentLine, ...]
+    to_balance_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationDocument(_Paper):
+    """Mirrors a void invoice: its amounts are those of the invoice."""
+
+    cancelled_on: date
+    invoice_date: date
+    replaced_by: str | None = None
+    """Number of the invoice that is to be paid instead."""
+    lines: tuple[DocumentLine, ...]
+    subtotal_minor: int
+
+
+Document = InvoiceDocument | CreditNoteDocument | CancellationDocument

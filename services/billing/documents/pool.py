@@ -11,8 +11,8 @@ from multiprocessing import get_context
 
 import structlog
 
-from services.billing.documents.model import InvoiceDocument
-from services.billing.documents.render import RenderedDocument, render_invoice
+from services.billing.documents.model import Document
+from services.billing.documents.render import RenderedDocument, render_document
 
 __all__ = ["RenderPool"]
 
@@ -31,7 +31,7 @@ def _die_with(parent_pid: int) -> None:
 
 
 class RenderPool:
-    """`render_invoice` in spawned processes; a pool that lost one is replaced by a new one."""
+    """`render_document` in spawned processes; a pool that lost one is replaced by a new one."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
@@ -47,7 +47,7 @@ class RenderPool:
             max_tasks_per_child=_DRAWINGS_PER_PROCESS,
         )
 
-    async def render(self, document: InvoiceDocument) -> RenderedDocument:
+    async def render(self, document: Document) -> RenderedDocument:
         """Draw one document.
 
         Raises:
@@ -56,7 +56,7 @@ class RenderPool:
         pool = self._pool
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(pool, render_invoice, document)
+            return await loop.run_in_executor(pool, render_document, document)
         except BrokenProcessPool:
             log.warning("a drawing process died")
             if self._pool is pool:  # the first of those that were waiting

@@ -20,7 +20,6 @@ __all__ = [
     "InvoiceLine",
     "InvoiceState",
     "Payment",
-    "number_text",
     "receive_payment",
     "record_payment",
     "reverse_payment",
@@ -162,6 +161,8 @@ class Invoice(Bill):
     void_reason: str | None = None
     replaced_by: UUID | None = None
     hidden: bool = False
+    mails: tuple[Mapping[str, Any], ...] = ()
+    downloaded_at: datetime | None = None
 
     @property
     def owed_minor(self) -> int:
@@ -182,6 +183,11 @@ class Invoice(Bill):
         moved = self.paid_minor or self.credited_minor or self.surplus_minor
         return self.state is InvoiceState.OPEN and not moved
 
+    @property
+    def went_out(self) -> bool:
+        """The customer has it: its mail was sent, or it was downloaded."""
+        return bool(self.downloaded_at) or any(mail["kind"] == "invoice" for mail in self.mails)
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -198,10 +204,6 @@ class Payment:
     reversed_by: str | None = None
     reversal_reason: str | None = None
     arrival_id: UUID | None = None
-
-
-def number_text(series: str, year: int, number: int) -> str:
-    return f"{series}-{year}-{number:04d}"
 
 
 def settled(invoice: Invoice, at: datetime) -> Invoice:

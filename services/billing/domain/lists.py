@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from services.billing.domain.invoice import InvoiceState, number_text
+from services.billing.domain.invoice import InvoiceState
+from services.billing.domain.numbering import Series
 from shared.search import keys_of
 
 __all__ = [
@@ -76,13 +77,16 @@ def is_number(typed: str) -> bool:
 def numbers_meant(typed: str, series: Iterable[tuple[str, int]]) -> frozenset[str]:
     """Numbers that `typed` is, or is the end of: `42` and `2026-0042` mean INV-2026-0042.
 
-    `series`: the name and year of each there is.
+    `series`: the prefix and year of each there is; 0 where one counts through all years.
     """
     text = typed.strip().upper()
     ends = _NUMBER_ENDS.search(text)
     if not ends:
         return frozenset()
-    made = {number_text(name, year, int(ends[1])) for name, year in series}
+    made = {
+        Series(name, yearly=bool(year)).text(date(year or 1, 1, 1), int(ends[1]))
+        for name, year in series
+    }
     return frozenset({text, *(n for n in made if n.upper().endswith(text) or ends[0] == text)})
 
 

@@ -36,13 +36,17 @@ from services.billing.repository.copies import (
 )
 from services.billing.repository.credit_notes import (
     add_credit_notes,
+    get_credit_note,
     get_credit_notes,
     get_credited_requests,
     save_credited_lines,
 )
 from services.billing.repository.documents import (
     add_documents,
+    add_drawn,
+    add_papers,
     get_document,
+    redraw,
 )
 from services.billing.repository.drafts import (
     add_draft,
@@ -71,6 +75,7 @@ from services.billing.repository.lists import (
     get_titles,
     list_invoices,
 )
+from services.billing.repository.mails import add_mails, erase_mails, save_download
 from services.billing.repository.payments import (
     add_payments,
     get_payment,
@@ -97,7 +102,10 @@ __all__ = [
     "add_credit_notes",
     "add_documents",
     "add_draft",
+    "add_drawn",
     "add_invoices",
+    "add_mails",
+    "add_papers",
     "add_payments",
     "add_provider_event",
     "add_provider_reversal",
@@ -107,6 +115,7 @@ __all__ = [
     "delete_draft",
     "delete_drafts_of",
     "erase_customers",
+    "erase_mails",
     "find_invoice",
     "get_arrival",
     "get_arrival_entries",
@@ -114,6 +123,7 @@ __all__ = [
     "get_balances",
     "get_bill",
     "get_booked",
+    "get_credit_note",
     "get_credit_notes",
     "get_credit_of",
     "get_credit_used",
@@ -145,10 +155,12 @@ __all__ = [
     "lock_invoices_of_requests",
     "lock_seller",
     "open_draft",
+    "redraw",
     "save_arrival",
     "save_balances",
     "save_credited_lines",
     "save_customers",
+    "save_download",
     "save_draft",
     "save_invoices",
     "save_reversal",

@@ -8,9 +8,15 @@ from uuid import UUID
 from services.billing import tables as t
 from services.billing.domain.credit import CreditedLine, CreditNote
 from services.billing.domain.invoice import Invoice
-from shared.database import Tx, insert_rows, update_rows
+from shared.database import Seen, Tx, insert_rows, update_rows
 
-__all__ = ["add_credit_notes", "get_credit_notes", "get_credited_requests", "save_credited_lines"]
+__all__ = [
+    "add_credit_notes",
+    "get_credit_note",
+    "get_credit_notes",
+    "get_credited_requests",
+    "save_credited_lines",
+]
 
 
 async def add_credit_notes(tx: Tx, notes: Sequence[CreditNote]) -> None:
@@ -82,7 +88,18 @@ async def get_credited_requests(tx: Tx, request_ids: Sequence[UUID]) -> set[UUID
 async def get_credit_notes(tx: Tx, invoice_id: UUID) -> list[CreditNote]:
     """Those of an invoice, the oldest first."""
     query = "SELECT * FROM credit_notes WHERE invoice_id = $1 ORDER BY created_at, id"
-    rows = await tx.fetch(query, invoice_id)
+    return await _with_lines(tx, await tx.fetch(query, invoice_id))
+
+
+async def get_credit_note(tx: Tx, note_id: UUID, *, seen: Seen = None) -> CreditNote | None:
+    query = (
+        "SELECT * FROM credit_notes WHERE id = $1 AND ($2::uuid[] IS NULL OR customer_id = ANY($2))"
+    )
+    found = await _with_lines(tx, await tx.fetch(query, note_id, seen))
+    return found[0] if found else None
+
+
+async def _with_lines(tx: Tx, rows: Sequence[Any]) -> list[CreditNote]:
     lines = defaultdict(list)
     query = (
         "SELECT * FROM credit_note_lines WHERE credit_note_id = ANY($1) "

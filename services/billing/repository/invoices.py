@@ -13,6 +13,7 @@ from services.billing import tables as t
 from services.billing.domain.draft import Draft
 from services.billing.domain.invoice import Invoice, InvoiceLine, InvoiceState
 from services.billing.domain.lists import title_id, title_keys
+from services.billing.domain.numbering import Series
 from shared.database import Seen, Tx, insert_rows, update_rows
 from shared.periods import Period
 
@@ -35,7 +36,9 @@ __all__ = [
 
 _TAKE = text(
     "INSERT INTO number_series AS s (series, year, next_number, last_date) "
-    "VALUES (:series, :year, :count + 1, :today) ON CONFLICT (series, year) DO UPDATE SET "
+    "VALUES (:series, :year, :count + CASE WHEN EXISTS (SELECT FROM number_series o "
+    "WHERE o.series = :series) THEN 1 ELSE CAST(:start AS bigint) END, :today) "
+    "ON CONFLICT (series, year) DO UPDATE SET "
     "next_number = s.next_number + :count, last_date = greatest(s.last_date, excluded.last_date) "
     "RETURNING next_number - :count AS first, last_date"
 )
@@ -59,7 +62,7 @@ _LOCK = (
 )
 
 
-async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[int, date]:
+async def take_numbers(tx: Tx, series: Series, today: date, count: int) -> tuple[int, date]:
     """Take `count` numbers in a row; returns the first and the invoice date to use.
 
     The row stays locked until the transaction ends, so numbers are gapless: a rollback gives
@@ -68,7 +71,14 @@ async def take_numbers(tx: Tx, series: str, today: date, count: int) -> tuple[in
     """
     row = (
         await tx.execute(
-            _TAKE, {"series": series, "year": today.year, "count": count, "today": today}
+            _TAKE,
+            {
+                "series": series.prefix,
+                "year": series.year_of(today),
+                "start": series.start,
+                "count": count,
+                "today": today,
+            },
         )
     ).one()
     return row.first, row.last_date
@@ -211,6 +221,8 @@ def _bill(row: Any, lines: Iterable[Any]) -> Invoice | Draft:
         void_reason=row.void_reason,
         replaced_by=row.replaced_by,
         hidden=row.hidden,
+        mails=tuple(row.mails or ()),
+        downloaded_at=row.downloaded_at,
     )
 
 

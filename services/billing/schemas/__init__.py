@@ -35,7 +35,10 @@ from services.billing.schemas.invoices import (
     InvoiceOut,
     InvoicesOut,
     LineOut,
+    MailOut,
     PeriodOut,
+    SendIn,
+    SendOut,
     VatRowOut,
 )
 from services.billing.schemas.payments import (
@@ -45,7 +48,14 @@ from services.billing.schemas.payments import (
     PaymentsOut,
     ReversalIn,
 )
-from services.billing.schemas.settings import SellerIn, SellerOut, VatRateIn
+from services.billing.schemas.settings import (
+    NumberSeriesIn,
+    NumberSeriesOut,
+    SellerIn,
+    SellerOut,
+    VatRateIn,
+    VatRateOut,
+)
 from services.billing.schemas.unallocated import (
     AssignedOut,
     AssignIn,
@@ -80,8 +90,11 @@ __all__ = [
     "LineIn",
     "LineOut",
     "LinePatch",
+    "MailOut",
     "MessageOut",
     "NewDraftIn",
+    "NumberSeriesIn",
+    "NumberSeriesOut",
     "OrderIn",
     "PaymentIn",
     "PaymentOut",
@@ -93,11 +106,14 @@ __all__ = [
     "ReversalIn",
     "SellerIn",
     "SellerOut",
+    "SendIn",
+    "SendOut",
     "UnallocatedEntryOut",
     "UnallocatedPaymentOut",
     "UnallocatedPaymentsOut",
     "UnallocatedRefundIn",
     "VatRateIn",
+    "VatRateOut",
     "VatRowOut",
     "VoidIn",
     "booking_cells",

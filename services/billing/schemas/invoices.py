@@ -6,8 +6,19 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from shared.fields import DecimalString, MoneyField
+from shared.http import InputModel
 
-__all__ = ["AddresseeOut", "InvoiceOut", "InvoicesOut", "LineOut", "PeriodOut", "VatRowOut"]
+__all__ = [
+    "AddresseeOut",
+    "InvoiceOut",
+    "InvoicesOut",
+    "LineOut",
+    "MailOut",
+    "PeriodOut",
+    "SendIn",
+    "SendOut",
+    "VatRowOut",
+]
 
 
 class PeriodOut(BaseModel):
@@ -51,6 +62,19 @@ class AddresseeOut(BaseModel):
     billing_note: str | None
 
 
+class MailOut(BaseModel):
+    """A mail about the invoice that was sent.
+
+    `kind`: invoice, credit_note or cancellation. `to` is null where the address has changed or was
+    erased since; the deliveries have it.
+    """
+
+    kind: str
+    to: str | None
+    at: datetime
+    resend: bool
+
+
 class InvoiceOut(BaseModel):
     """`open_amount` is total - credited - credit_used - paid + surplus while it is open.
 
@@ -63,6 +87,7 @@ class InvoiceOut(BaseModel):
     - `replaced_by`: the invoice that is to be paid instead of this void one.
     - `overdue`: open, and its due date has passed in the seller's zone.
     - `hidden`: deleted, that is void and out of the lists.
+    - `downloaded_at`: when a restricted caller, who is taken for the customer, first had the PDF.
     """
 
     id: UUID
@@ -99,6 +124,21 @@ class InvoiceOut(BaseModel):
     corrects: UUID | None
     replaced_by: UUID | None
     hidden: bool
+    mails: list[MailOut]
+    downloaded_at: datetime | None
+
+
+class SendIn(InputModel):
+    """`finalize`: a draft is opened first."""
+
+    finalize: bool = False
+
+
+class SendOut(BaseModel):
+    """`id` of this sending; the invoice lists its mail when it has gone out."""
+
+    id: UUID
+    invoice: InvoiceOut
 
 
 class InvoicesOut(BaseModel):

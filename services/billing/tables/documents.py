@@ -1,4 +1,4 @@
-"""What was drawn of invoices."""
+"""What was drawn of invoices and credit notes."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
 )
 
 from services.billing.tables.metadata import metadata
@@ -22,13 +23,17 @@ documents = Table(
     metadata,
     *due_work_columns(),
     Column("invoice_id", ForeignKey("invoices.id"), nullable=False),
+    # The invoice, or the credit note; of a copy there is one edition per version of the invoice.
+    Column("subject_id", Uuid, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("edition", Integer, nullable=False),
     Column("storage_key", Text),
     Column("sha256", Text),
     Column("size_bytes", Integer),
     Column("last_error", Text),
     Column("stored_at", DateTime(timezone=True)),
-    UniqueConstraint("invoice_id", "kind"),
+    UniqueConstraint("subject_id", "kind", "edition"),
+    CheckConstraint("kind IN ('invoice', 'copy', 'credit_note', 'cancellation')", name="kind"),
     CheckConstraint("state IN ('due', 'stored', 'failed')", name="state"),
     due_work_index("documents"),
 )

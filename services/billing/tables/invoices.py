@@ -99,6 +99,9 @@ invoices = Table(
     Column("corrects", ForeignKey("invoices.id")),
     # Deferred: the replaced one is written first, which makes room for its request's next invoice.
     Column("replaced_by", ForeignKey("invoices.id", deferrable=True, initially="DEFERRED")),
+    # What the customer has had of it: mails that were sent, and the first download.
+    Column("mails", JSONB),
+    Column("downloaded_at", DateTime(timezone=True)),
     Index(
         "uq_invoices_request_id",
         "request_id",

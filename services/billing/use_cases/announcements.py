@@ -153,6 +153,7 @@ def credit_note_event(invoice: Invoice, note: CreditNote, *, version: int) -> Cr
         invoice_number=invoice.number,
         issued_on=note.issued_on,
         total=note.money(note.total_minor),
+        to_balance=note.money(note.to_balance_minor),
     )
 
 

@@ -17,7 +17,9 @@ from services.billing.domain.credit import (
     credit,
     shares,
 )
-from services.billing.domain.invoice import Invoice, InvoiceState, number_text
+from services.billing.domain.invoice import Invoice, InvoiceState
+from services.billing.domain.numbering import credit_note_series
+from services.billing.domain.paper import credit_note_paper
 from services.billing.use_cases.announcements import (
     credit_note_event,
     credited_event,
@@ -39,8 +41,6 @@ from shared.periods import local_date
 __all__ = ["CreditInvoice", "Order", "credit_invoice", "credit_requested", "issue"]
 
 log = structlog.get_logger()
-
-_SERIES = "CN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ async def issue(
         return [], []
     days = [local_date(now, order.invoice.seller["time_zone"]) for order in orders]
     today = max(days)
-    first, issued_on = await repository.take_numbers(tx, _SERIES, today, len(orders))
+    series = credit_note_series(await repository.get_seller(tx))
+    first, issued_on = await repository.take_numbers(tx, series, today, len(orders))
     made: list[tuple[Invoice, CreditNote]] = []
     events: list[Event] = []
     for number, order in enumerate(orders, first):
@@ -79,7 +80,7 @@ async def issue(
             order.invoice,
             order.amounts,
             note_id=new_id(),
-            number=number_text(_SERIES, today.year, number),
+            number=series.text(today, number),
             issued_on=issued_on,
             cause=order.cause,
             reason=order.reason,
@@ -99,6 +100,8 @@ async def issue(
             events.append(paid_event(invoice))
     invoices = [invoice for invoice, _ in made]
     await repository.add_credit_notes(tx, [note for _, note in made])
+    papers = [credit_note_paper(note) for _, note in made]
+    await repository.add_papers(tx, papers, now=now, new_id=new_id)
     await repository.save_invoices(tx, invoices)
     await repository.save_credited_lines(tx, invoices)
     return made, events

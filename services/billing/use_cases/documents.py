@@ -1,33 +1,51 @@
 """Drawing PDFs: intent committed, drawn outside of any transaction, result committed."""
 
 import asyncio
-from datetime import date
-from decimal import Decimal
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from services.billing import repository, tables
-from services.billing.documents.model import (
-    Buyer,
-    DocumentLine,
-    InvoiceDocument,
-    Seller,
-    VatSummaryRow,
+from services.billing.documents.build import (
+    cancellation_document,
+    copy_document,
+    credit_note_document,
+    draft_document,
+    invoice_document,
 )
-from services.billing.documents.pool import RenderPool
-from services.billing.domain.invoice import Invoice, InvoiceLine
-from services.billing.domain.texts import tax_note
+from services.billing.documents.model import Document
+from services.billing.documents.press import Press, Printed
+from services.billing.domain.credit import CreditNote
+from services.billing.domain.draft import Draft
+from services.billing.domain.invoice import Bill, Invoice, InvoiceState
+from services.billing.domain.paper import (
+    Paper,
+    cancellation_of,
+    credit_note_paper,
+    original_of,
+    paper_of,
+    present_paper,
+)
 from shared.clock import Clock, NewId
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.due_work import claim_due, finish, held
+from shared.errors import Conflict, NotFound
 from shared.events.billing import InvoiceDocumentStored
 from shared.messaging.outbox import publish
 from shared.retries import retry_at
-from shared.storage import DocumentStore
 from shared.tracing import continued
 
-__all__ = ["draw_due_documents", "invoice_document"]
+__all__ = [
+    "Pdf",
+    "cancellation_pdf",
+    "credit_note_pdf",
+    "draw_due_documents",
+    "invoice_pdf",
+]
 
 log = structlog.get_logger()
 
@@ -35,42 +53,84 @@ _LIMIT = 16
 _ATTEMPTS_MAX = 12
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A document to be drawn, and what it says."""
+
+    paper: Paper
+    document: Document
+    logo_key: str
+
+
 async def draw_due_documents(
-    database: Database, store: DocumentStore, pool: RenderPool, *, clock: Clock, new_id: NewId
+    database: Database, press: Press, *, clock: Clock, new_id: NewId
 ) -> bool:
     """Draw and store a batch of documents; tells whether there were any."""
     async with database.transaction() as tx:
         claimed = await claim_due(tx, tables.documents, now=clock(), limit=_LIMIT)
-        invoices = {
-            invoice.id: invoice
-            for invoice in await repository.get_invoices(tx, [row.invoice_id for row in claimed])
-        }
+        found = await repository.get_invoices(tx, {row.invoice_id for row in claimed})
+        invoices = {invoice.id: invoice for invoice in found}
+        orders = [await _order_of(tx, row, invoices[row.invoice_id]) for row in claimed]
 
-    async def draw(row: Any) -> None:
+    async def draw(row: Any, order: _Order) -> None:
         with continued("draw document", row.correlation):
-            invoice = invoices[row.invoice_id]
-            await _draw(database, store, pool, row, invoice, clock=clock, new_id=new_id)
+            await _draw(database, press, row, order, clock=clock, new_id=new_id)
 
     async with held(database, tables.documents, claimed, clock=clock):
-        await asyncio.gather(*(draw(row) for row in claimed))
+        await asyncio.gather(*map(draw, claimed, orders))
     return bool(claimed)
+
+
+async def _order_of(tx: Tx, row: Any, invoice: Invoice) -> _Order:
+    if row.kind == "credit_note":
+        note = await repository.get_credit_note(tx, row.subject_id)
+        if note is None:
+            raise ValueError(f"there is no credit note {row.subject_id}")
+        return _credit_note_order(note, invoice)
+    return await _order(tx, paper_of(invoice, row.kind, row.edition), invoice)
+
+
+def _credit_note_order(note: CreditNote, invoice: Invoice) -> _Order:
+    document = credit_note_document(note, invoice)
+    return _Order(credit_note_paper(note), document, _logo_key(invoice))
+
+
+async def _order(tx: Tx, paper: Paper, invoice: Invoice) -> _Order:
+    document: Document
+    # One that was paid when its copy was asked for may be open again by now.
+    if paper.kind == "copy" and invoice.state is not InvoiceState.OPEN:
+        payments = await repository.get_payments(tx, invoice.id)
+        notes = await repository.get_credit_notes(tx, invoice.id)
+        document = copy_document(invoice, payments, notes)
+    elif paper.kind == "cancellation":
+        replaced_by = None
+        if invoice.replaced_by:
+            replaced_by = await repository.get_number(tx, invoice.replaced_by)
+        document = cancellation_document(invoice, replaced_by)
+    else:
+        document = invoice_document(invoice)
+    return _Order(paper, document, _logo_key(invoice))
+
+
+def _logo_key(bill: Bill) -> str:
+    key: str = bill.seller.get("logo_key", "")
+    return key
 
 
 async def _draw(
     database: Database,
-    store: DocumentStore,
-    pool: RenderPool,
+    press: Press,
     claimed: Any,
-    invoice: Invoice,
+    order: _Order,
     *,
     clock: Clock,
     new_id: NewId,
 ) -> None:
+    paper = order.paper
     try:
-        drawn = await pool.render(invoice_document(invoice))
-        key, digest = await store.put(drawn.pdf, "pdf")
+        printed = await press.print(order.document, order.logo_key)
     except Exception as error:
-        log.exception("document not drawn", invoice=invoice.number)
+        log.exception("document not drawn", kind=paper.kind, number=paper.number)
         now = clock()
         given_up = claimed.attempts >= _ATTEMPTS_MAX
         async with database.transaction() as tx:
@@ -83,103 +143,113 @@ async def _draw(
                 last_error=repr(error)[:1000],
             )
         return
-    if drawn.replaced:
-        log.warning("characters replaced", invoice=invoice.number, count=len(drawn.replaced))
     now = clock()
     async with database.transaction() as tx:
-        await repository.lock_customers(tx, [invoice.customer_id])
+        await repository.lock_customers(tx, [paper.customer_id])
         mine = await finish(
             tx,
             tables.documents,
             claimed,
             state="stored",
-            storage_key=key,
-            sha256=digest,
-            size_bytes=len(drawn.pdf),
+            storage_key=printed.key,
+            sha256=printed.digest,
+            size_bytes=len(printed.pdf),
             stored_at=now,
         )
-        if not mine:
-            return
-        event = InvoiceDocumentStored(
-            customer_id=invoice.customer_id,
-            invoice_id=invoice.id,
-            version=1,
-            number=invoice.number,
-            storage_key=key,
-            sha256=digest,
-            filename=f"{invoice.number}.pdf",
-            size_bytes=len(drawn.pdf),
+        if mine:
+            event = _stored_event(paper, claimed.id, printed)
+            await publish(tx, [event], now=now, new_id=new_id)
+
+
+def _stored_event(paper: Paper, document_id: UUID, printed: Printed) -> InvoiceDocumentStored:
+    return InvoiceDocumentStored(
+        customer_id=paper.customer_id,
+        invoice_id=paper.invoice_id,
+        version=1,
+        number=paper.number,
+        storage_key=printed.key,
+        sha256=printed.digest,
+        filename=paper.filename,
+        size_bytes=len(printed.pdf),
+        kind=paper.kind,
+        document_id=document_id,
+        credit_note_id=paper.subject_id if paper.kind == "credit_note" else None,
+    )
+
+
+# -- asked for by somebody -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    content: bytes
+    filename: str
+    digest: str
+
+
+async def invoice_pdf(
+    tx: Tx, press: Press, invoice: Invoice | Draft, *, original: bool, now: datetime, new_id: NewId
+) -> Pdf:
+    """The invoice as it is, or as it was opened; a draft is drawn and not kept.
+
+    Raises:
+        Conflict: it is being drawn.
+    """
+    if isinstance(invoice, Draft):
+        drawn = await press.draw(draft_document(invoice), _logo_key(invoice))
+        return Pdf(drawn.pdf, "draft.pdf", sha256(drawn.pdf).hexdigest())
+    paper = original_of(invoice) if original else present_paper(invoice)
+    return await _pdf(tx, press, await _order(tx, paper, invoice), now=now, new_id=new_id)
+
+
+async def credit_note_pdf(
+    tx: Tx, press: Press, note: CreditNote, invoice: Invoice, *, now: datetime, new_id: NewId
+) -> Pdf:
+    """Raises Conflict as `invoice_pdf` does."""
+    return await _pdf(tx, press, _credit_note_order(note, invoice), now=now, new_id=new_id)
+
+
+async def cancellation_pdf(tx: Tx, press: Press, invoice: Invoice, *, now: datetime) -> Pdf:
+    """The note that was issued when an invoice was voided that the customer had.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: as `invoice_pdf`.
+    """
+    paper = cancellation_of(invoice)
+    row = await repository.get_document(tx, paper)
+    if row is None:
+        raise NotFound("cancellation_note", invoice.id)
+    return await _stored(tx, press, paper, row, now=now)
+
+
+async def _pdf(tx: Tx, press: Press, order: _Order, *, now: datetime, new_id: NewId) -> Pdf:
+    """What is stored; what nobody has asked for yet is drawn now."""
+    paper = order.paper
+    if row := await repository.get_document(tx, paper):
+        return await _stored(tx, press, paper, row, now=now)
+    printed = await press.print(order.document, order.logo_key)
+    async with tx.attempt():
+        await repository.lock_customers(tx, [paper.customer_id])
+        await repository.add_drawn(
+            tx,
+            new_id(),
+            paper,
+            key=printed.key,
+            digest=printed.digest,
+            size=len(printed.pdf),
+            now=now,
         )
-        await publish(tx, [event], now=now, new_id=new_id)
+    return Pdf(printed.pdf, paper.filename, printed.digest)
 
 
-def invoice_document(invoice: Invoice) -> InvoiceDocument:
-    """What the invoice says, from the snapshots taken at opening: never changes again."""
-    seller, buyer = invoice.seller, invoice.buyer
-    return InvoiceDocument(
-        number=invoice.number,
-        title=invoice.title,
-        language=invoice.language,
-        invoice_date=invoice.invoice_date,
-        due_date=invoice.due_date,
-        customer_number=buyer["number"],
-        currency=invoice.currency,
-        seller=Seller(
-            name=seller["company_name"],
-            brand=seller["brand_name"],
-            address=tuple(seller["address_lines"]),
-            email=seller["email"],
-            country=seller["country"],
-            vat_id=seller["vat_id"] or None,
-            iban=seller["iban"] or None,
-            footer=seller["footer"] or None,
-        ),
-        buyer=Buyer(
-            name=_buyer_name(buyer),
-            address=tuple(buyer["billing_address"])
-            or (*buyer["address_lines"], f"{buyer['postcode']} {buyer['city']}".strip()),
-            country=buyer["country"],
-            vat_id=buyer["vat_id"] or None,
-        ),
-        lines=tuple(_line(line) for line in invoice.lines),
-        subtotal_minor=invoice.subtotal_minor,
-        vat=tuple(
-            VatSummaryRow(
-                percent=Decimal(row["percent"]),
-                net_minor=row["net_minor"],
-                vat_minor=row["vat_minor"],
-                basis=row["basis"],
-            )
-            for row in invoice.vat
-        ),
-        total_minor=invoice.total_minor,
-        open_minor=invoice.total_minor - invoice.credit_used_minor,
-        credit_used_minor=invoice.credit_used_minor,
-        rounding_minor=invoice.rounding_minor,
-        billing_note=buyer["billing_note"] or None,
-        tax_note=tax_note(invoice.tax_treatment, invoice.language),
-    )
-
-
-def _buyer_name(buyer: Any) -> tuple[str, ...]:
-    name = buyer["billing_name"] or buyer["company_name"]
-    return tuple(part for part in (name, buyer["contact_name"]) if part)
-
-
-def _line(line: InvoiceLine) -> DocumentLine:
-    period: tuple[date, date] | None = None
-    if line.period:
-        period = line.period.start, line.period.last_day
-    return DocumentLine(
-        title=line.title,
-        quantity=line.quantity,
-        unit_price=line.unit_price,
-        vat_percent=line.vat_percent,
-        total_minor=line.total_minor,
-        basis=line.basis,
-        description=line.description or None,
-        explanation=line.explanation or None,
-        unit=line.unit or None,
-        discount_percent=line.discount_percent,
-        period=period,
-    )
+async def _stored(tx: Tx, press: Press, paper: Paper, row: Any, *, now: datetime) -> Pdf:
+    if row.state == "failed":  # whoever asks for it has it tried again
+        await repository.redraw(tx, row.id, now=now)
+    if row.storage_key is None:
+        raise Conflict("document_pending", "The document is being drawn; try again in a moment.")
+    try:
+        content = await press.store.get(row.storage_key)
+    except FileNotFoundError as error:
+        raise NotFound("document", row.storage_key) from error
+    return Pdf(content, paper.filename, row.sha256)

@@ -7,12 +7,13 @@ from uuid import UUID
 from services.billing import repository
 from services.billing.domain.amending import void
 from services.billing.domain.draft import Draft, finalize
-from services.billing.domain.invoice import Invoice, number_text
+from services.billing.domain.invoice import Invoice
+from services.billing.domain.numbering import invoice_series
 from services.billing.use_cases.announcements import voided_event
 from services.billing.use_cases.balances import Books, lock_books, open_with_credit
+from services.billing.use_cases.dispatch import issue_cancellations
 from services.billing.use_cases.drafts import facts_of
 from services.billing.use_cases.locking import lock_draft, lock_invoice
-from services.billing.use_cases.openings import SERIES
 from services.billing.use_cases.payments import point_to_replacement, return_credit
 from shared.audit import Act, record
 from shared.clock import NewId
@@ -54,12 +55,13 @@ async def finalize_draft(
     books = await lock_books(tx, [slot], used_by=[old.id] if old else [])
     events = await _take_place(tx, old, draft, books, now=now, new_id=new_id) if old else []
     # Last of all locks: everybody who finalises waits for this row.
-    first, invoice_date = await repository.take_numbers(tx, SERIES, facts.today, 1)
+    series = invoice_series(facts.settings)
+    first, invoice_date = await repository.take_numbers(tx, series, facts.today, 1)
     invoice, told = open_with_credit(
         finalize(
             draft,
             request_id=old.request_id if old else None,
-            number=number_text(SERIES, facts.today.year, first),
+            number=series.text(facts.today, first),
             invoice_date=invoice_date,
             now=now,
         ),
@@ -111,6 +113,7 @@ async def _take_place(
     voided = void(old, now=now, replaced_by=draft.id)
     # Before the draft gets its request, which only one invoice may have that is not replaced.
     await repository.save_invoices(tx, [voided])
+    await issue_cancellations(tx, [voided], now=now, new_id=new_id)
     return [
         voided_event(voided),
         *await return_credit(tx, voided, books, now=now, new_id=new_id),

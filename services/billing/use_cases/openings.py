@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.domain.invoice import Invoice, number_text
+from services.billing.domain.invoice import Invoice
+from services.billing.domain.numbering import invoice_series
 from services.billing.domain.opening import (
     AmountChanged,
     open_requested,
@@ -26,9 +27,7 @@ from shared.messaging.outbox import publish
 from shared.periods import local_date
 from shared.quotes import Quote
 
-__all__ = ["SERIES", "open_requested_invoices"]
-
-SERIES = "INV"
+__all__ = ["open_requested_invoices"]
 
 
 async def open_requested_invoices(
@@ -118,8 +117,9 @@ async def _open(
     if not priced:
         return [], []
     today = local_date(now, settings.time_zone)
+    series = invoice_series(settings)
     # Last of all locks: everybody who finalises waits for this row.
-    first, invoice_date = await repository.take_numbers(tx, SERIES, today, len(priced))
+    first, invoice_date = await repository.take_numbers(tx, series, today, len(priced))
     invoices: list[Invoice] = []
     events: list[Event] = []
     for number, (request, quoted) in enumerate(priced, first):
@@ -130,7 +130,7 @@ async def _open(
                 customers[request.customer_id],
                 settings,
                 invoice_id=new_id(),
-                number=number_text(SERIES, today.year, number),
+                number=series.text(today, number),
                 invoice_date=invoice_date,
                 now=now,
             ),

@@ -16,6 +16,7 @@ from services.billing.use_cases.announcements import (
     voided_event,
 )
 from services.billing.use_cases.balances import SELF, Books, lock_books
+from services.billing.use_cases.dispatch import issue_cancellations
 from services.billing.use_cases.locking import lock_invoice
 from shared.audit import Act, record
 from shared.clock import NewId
@@ -173,6 +174,7 @@ async def void_invoice(
     invoice = await lock_invoice(tx, invoice_id, seen=seen)
     voided = void(invoice, now=now, reason=reason, hidden=hidden)
     await repository.save_invoices(tx, [voided])
+    await issue_cancellations(tx, [voided], now=now, new_id=new_id)
     events: list[Event] = [voided_event(voided)]
     if voided.credit_used_minor:
         books = await _lock_books(tx, voided)

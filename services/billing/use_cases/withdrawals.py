@@ -7,13 +7,14 @@ from uuid import UUID
 
 from services.billing import repository
 from services.billing.domain.amending import void
-from services.billing.domain.invoice import Invoice, number_text
+from services.billing.domain.invoice import Invoice
+from services.billing.domain.numbering import invoice_series
 from services.billing.domain.opening import open_replacement
 from services.billing.domain.withdrawal import Withdrawal, decide_withdrawal
 from services.billing.use_cases.announcements import voided_event
 from services.billing.use_cases.balances import Books, lock_books, open_with_credit
 from services.billing.use_cases.credit_notes import Order, issue
-from services.billing.use_cases.openings import SERIES
+from services.billing.use_cases.dispatch import issue_cancellations
 from services.billing.use_cases.payments import return_credit
 from shared.clock import NewId
 from shared.database import Tx
@@ -79,10 +80,12 @@ async def _void(
         events.append(voided_event(invoice))
         events += await return_credit(tx, invoice, books, now=now, new_id=new_id)
     await repository.save_invoices(tx, voided)
+    await issue_cancellations(tx, voided, now=now, new_id=new_id)
     if not replaced:
         return events
     today = max(local_date(now, d.invoice.seller["time_zone"]) for d in replaced)
-    first, invoice_date = await repository.take_numbers(tx, SERIES, today, len(replaced))
+    series = invoice_series(await repository.get_seller(tx))
+    first, invoice_date = await repository.take_numbers(tx, series, today, len(replaced))
     opened = []
     for number, d in enumerate(replaced, first):
         invoice, told = open_with_credit(
@@ -90,7 +93,7 @@ async def _void(
                 d.invoice,
                 d.what.rest,
                 invoice_id=ids[d.invoice.id],
-                number=number_text(SERIES, today.year, number),
+                number=series.text(today, number),
                 invoice_date=invoice_date,
                 now=now,
             ),

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from shared.retries import SendFailure, retry_at
 
-__all__ = ["ATTEMPTS_MAX", "Outcome", "after_failure"]
+__all__ = ["ATTEMPTS_MAX", "KINDS", "MailKind", "Outcome", "after_failure"]
+
+MailKind = Literal["invoice", "credit_note", "cancellation"]
+KINDS: tuple[MailKind, ...] = get_args(MailKind)
 
 # With pauses of 2 s, 4 s ... up to an hour this is about a day.
 ATTEMPTS_MAX = 34

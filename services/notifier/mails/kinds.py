@@ -60,3 +60,31 @@ class InvoiceMail(MailContent):
     @property
     def hidden_lines(self) -> int:
         return len(self.lines) - len(self.shown_lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteMail(MailContent):
+    kind: ClassVar[str] = "credit_note"
+
+    number: str
+    invoice_number: str
+    issued_on: date
+    total: Money
+    to_balance: Money | None = None
+
+    def subject(self, voice: Voice) -> str:
+        return voice.say("credit_note.subject", number=self.number, invoice=self.invoice_number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationMail(MailContent):
+    kind: ClassVar[str] = "cancellation"
+
+    number: str
+    title: str
+    invoice_date: date
+    total: Money
+    replaced_by: str | None = None  # number of the invoice that is to be paid instead
+
+    def subject(self, voice: Voice) -> str:
+        return voice.say("cancellation.subject", number=self.number)

@@ -2,22 +2,26 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from services.notifier import repository, tables
 from services.notifier.domain.delivery import after_failure
 from services.notifier.mails.build import Attachment, Envelope, build_mail
-from services.notifier.mails.kinds import InvoiceMail
+from services.notifier.mails.kinds import MailContent
+from services.notifier.repository import KnownInvoice
 from services.notifier.settings import NotifierSettings
+from services.notifier.use_cases.contents import content_of
 from shared.clock import Clock, NewId
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.due_work import claim_due, finish, held
 from shared.events import Event
-from shared.events.billing import InvoiceOpened, SettingsChanged
 from shared.events.notifier import EmailFailed, EmailSent
 from shared.failpoints import failpoint
 from shared.messaging.outbox import publish
@@ -33,6 +37,14 @@ log = structlog.get_logger()
 _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """To whom, and the version of the customer that says so."""
+
+    recipient: str
+    customer_version: int | None
+
+
 async def send_due_mails(
     database: Database,
     store: DocumentStore,
@@ -46,7 +58,7 @@ async def send_due_mails(
     async with database.transaction() as tx:
         claimed = await claim_due(tx, tables.deliveries, now=clock(), limit=settings.send_at_once)
         customers = await repository.get_customers(tx, [row.customer_id for row in claimed])
-        invoices = await repository.get_invoices(tx, [row.invoice_id for row in claimed])
+        invoices = await _invoices_of(tx, claimed)
         seller = await repository.get_seller(tx)
 
     async def send(row: Any) -> None:
@@ -54,6 +66,9 @@ async def send_due_mails(
             await send_one(row)
 
     async def send_one(row: Any) -> None:
+        if row.kind == "invoice" and invoices[row.invoice_id].void:
+            await _withdraw(database, row)
+            return
         customer = customers.get(row.customer_id)
         recipient = _recipient(customer)
         message: EmailMessage | None = None
@@ -64,9 +79,8 @@ async def send_due_mails(
             failure = SendFailure(550, "there is no e-mail address to send to")
         else:
             try:
-                message = await _build(
-                    row, customer, invoices[row.invoice_id], seller, store, settings
-                )
+                content = content_of(row, customer, invoices, seller)
+                message = await _build(row, customer, content, store, settings)
             except Exception as error:  # whatever it is, it must not hold up the others' mails
                 log.exception("mail not built", delivery=str(row.id))
                 permanent = isinstance(error, ValueError)
@@ -74,7 +88,16 @@ async def send_due_mails(
             else:
                 failure = await mailer.send(message)
         failpoint("sender.before_result")
-        await _finish(database, row, recipient, message, failure, now=clock(), new_id=new_id)
+        version = customer["version"] if customer and recipient else None
+        await _finish(
+            database,
+            row,
+            _Addressed(recipient, version),
+            message,
+            failure,
+            now=clock(),
+            new_id=new_id,
+        )
 
     async with held(database, tables.deliveries, claimed, clock=clock):
         await asyncio.gather(*(send(row) for row in claimed))
@@ -92,37 +115,27 @@ def _erased(customer: Any) -> bool:
     return bool(customer["status"] == "erased")
 
 
+async def _invoices_of(tx: Tx, rows: Sequence[Any]) -> dict[UUID, KnownInvoice]:
+    """The invoices that mails are about, and those that replace a void one."""
+    invoices = await repository.get_invoices(tx, [row.invoice_id for row in rows])
+    others = [i.replaced_by for i in invoices.values() if i.replaced_by]
+    return invoices | (await repository.get_invoices(tx, others) if others else {})
+
+
+async def _withdraw(database: Database, row: Any) -> None:
+    """Nobody has to pay it any more: hold back its mail."""
+    async with database.transaction() as tx:
+        await finish(tx, tables.deliveries, row, state="withdrawn")
+
+
 async def _build(
-    row: Any,
-    customer: Any,
-    invoice: InvoiceOpened,
-    seller: SettingsChanged,
-    store: DocumentStore,
-    settings: NotifierSettings,
+    row: Any, customer: Any, content: MailContent, store: DocumentStore, settings: NotifierSettings
 ) -> EmailMessage:
     pdf = await store.get(row.storage_key)
-    name = customer["billing_name"] or customer["company_name"] or customer["contact_name"]
-    brand = seller.brand_name or seller.company_name
-    content = InvoiceMail(
-        language=invoice.language,
-        countries=(customer["country"], seller.country),
-        seller_name=brand,
-        reply_contact=seller.email,
-        buyer_name=name,
-        number=invoice.number,
-        title=invoice.title,
-        lines=tuple((line.title, None) for line in invoice.lines),
-        total=invoice.total,
-        open=invoice.open_amount,
-        invoice_date=invoice.invoice_date,
-        due_date=invoice.due_date,
-        payee=seller.company_name,
-        iban=seller.iban or None,
-    )
     envelope = Envelope(
-        sender_name=brand,
-        sender_address=settings.mail_from or seller.email,
-        recipient_name=name,
+        sender_name=content.seller_name,
+        sender_address=settings.mail_from or content.reply_contact,
+        recipient_name=content.buyer_name,
         recipient_address=_recipient(customer),
         message_id=row.message_id,
         # The day the mail was decided on: the same bytes at every attempt.
@@ -135,7 +148,7 @@ async def _build(
 async def _finish(
     database: Database,
     row: Any,
-    recipient: str,
+    addressed: _Addressed,
     message: EmailMessage | None,
     failure: SendFailure | None,
     *,
@@ -144,6 +157,7 @@ async def _finish(
 ) -> None:
     values: dict[str, Any]
     event: Event | None = None
+    recipient = addressed.recipient
     if failure is None and message is not None:
         values = {"state": "sent", "sent_at": now, "subject": str(message["Subject"])}
         event = EmailSent(
@@ -153,6 +167,9 @@ async def _finish(
             invoice_id=row.invoice_id,
             message_id=row.message_id,
             attempts=row.attempts,
+            sent_at=now,
+            resend=row.resend,
+            customer_version=addressed.customer_version,
         )
     else:
         failure = failure or SendFailure(None, "nothing was built")

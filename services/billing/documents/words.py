@@ -1,17 +1,6 @@
-"""The words of a document, and how dates, amounts and rates are written beside them."""
+"""The words of documents, the languages one below the other: a missing one is a type error."""
 
 from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
-from functools import cache
-
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
-from babel.numbers import format_decimal
-
-from shared.money import exponent
-
-_DECIMALS_MAX = 6  # of a quantity; prices and rates have fewer (shared.invoicing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +32,25 @@ class Words:
     payable_by: str
     recipient: str
     reference: str
+    draft: str
+    void: str
+    credited: str
+    payments: str
+    bank_transfer: str
+    card: str
+    cash: str
+    other: str
+    credit_note: str
+    credit_note_of: str
+    for_invoice: str
+    credited_total: str
+    set_off: str
+    to_balance: str
+    cancellation: str
+    cancellation_of: str
+    cancelled_total: str
+    do_not_pay: str
+    replaced_by: str
     percent: str = "{}\N{NO-BREAK SPACE}%"
 
 
@@ -72,6 +80,25 @@ _ENGLISH = Words(
     payable_by="Payable by {}",
     recipient="Recipient",
     reference="Reference",
+    draft="Draft",
+    void="Cancelled",
+    credited="Credited",
+    payments="Payments",
+    bank_transfer="Bank transfer",
+    card="Card",
+    cash="Cash",
+    other="Payment",
+    credit_note="Credit note",
+    credit_note_of="Credit note for invoice {}",
+    for_invoice="For invoice",
+    credited_total="Credited",
+    set_off="Set off against the invoice",
+    to_balance="Added to your credit",
+    cancellation="Cancellation",
+    cancellation_of="Cancellation of invoice {}",
+    cancelled_total="Cancelled",
+    do_not_pay="Invoice {} is cancelled: please do not pay it.",
+    replaced_by="It is replaced by invoice {}.",
     percent="{}%",
 )
 
@@ -101,9 +128,28 @@ _GERMAN = Words(
     payable_by="Zahlbar bis {}",
     recipient="Empfänger",
     reference="Referenz",
+    draft="Entwurf",
+    void="Storniert",
+    credited="Gutgeschrieben",
+    payments="Zahlungen",
+    bank_transfer="Banküberweisung",
+    card="Karte",
+    cash="Bar",
+    other="Zahlung",
+    credit_note="Gutschrift",
+    credit_note_of="Gutschrift zu Rechnung {}",
+    for_invoice="Zu Rechnung",
+    credited_total="Gutgeschrieben",
+    set_off="Mit der Rechnung verrechnet",
+    to_balance="Ihrem Guthaben zugefügt",
+    cancellation="Stornierung",
+    cancellation_of="Stornierung der Rechnung {}",
+    cancelled_total="Storniert",
+    do_not_pay="Die Rechnung {} ist storniert: Bitte bezahlen Sie sie nicht.",
+    replaced_by="Sie wird durch die Rechnung {} ersetzt.",
 )
 
-_WORDS = {
+WORDS = {
     "en": _ENGLISH,
     "de": _GERMAN,
     # Swiss law has another name for the tax than German law.
@@ -140,6 +186,25 @@ _WORDS = {
         payable_by="Payable jusqu\N{RIGHT SINGLE QUOTATION MARK}au {}",
         recipient="Bénéficiaire",
         reference="Référence",
+        draft="Brouillon",
+        void="Annulée",
+        credited="Créditée",
+        payments="Paiements",
+        bank_transfer="Virement",
+        card="Carte",
+        cash="Espèces",
+        other="Paiement",
+        credit_note="Note de crédit",
+        credit_note_of="Note de crédit pour la facture {}",
+        for_invoice="Pour la facture",
+        credited_total="Montant crédité",
+        set_off="Imputé sur la facture",
+        to_balance="Ajouté à votre avoir",
+        cancellation="Annulation",
+        cancellation_of="Annulation de la facture {}",
+        cancelled_total="Montant annulé",
+        do_not_pay="La facture {} est annulée\N{NO-BREAK SPACE}: merci de ne pas la payer.",
+        replaced_by="Elle est remplacée par la facture {}.",
     ),
     "it": Words(
         invoice="Fattura",
@@ -167,55 +232,24 @@ _WORDS = {
         payable_by="Pagabile entro il {}",
         recipient="Beneficiario",
         reference="Riferimento",
+        draft="Bozza",
+        void="Annullata",
+        credited="Accreditata",
+        payments="Pagamenti",
+        bank_transfer="Bonifico",
+        card="Carta",
+        cash="Contanti",
+        other="Pagamento",
+        credit_note="Nota di credito",
+        credit_note_of="Nota di credito per la fattura {}",
+        for_invoice="Per la fattura",
+        credited_total="Importo accreditato",
+        set_off="Compensato con la fattura",
+        to_balance="Aggiunto al Suo credito",
+        cancellation="Annullamento",
+        cancellation_of="Annullamento della fattura {}",
+        cancelled_total="Importo annullato",
+        do_not_pay="La fattura {} è annullata: si prega di non pagarla.",
+        replaced_by="È sostituita dalla fattura {}.",
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """Words and number style of one language in one country."""
-
-    words: Words
-    locale: Locale
-
-    def date(self, day: date) -> str:
-        return format_date(day, "medium", self.locale)
-
-    def number(self, value: Decimal, decimals: int = 0) -> str:
-        """Write a number with at least so many decimals; more only where it has them."""
-        return self._written(value, "0" * decimals + "#" * (_DECIMALS_MAX - decimals))
-
-    def price(self, value: Decimal, currency: str) -> str:
-        return self.number(value, exponent(currency))
-
-    def amount(self, minor: int, currency: str) -> str:
-        digits = exponent(currency)
-        return self._written(Decimal(minor).scaleb(-digits), "0" * digits)
-
-    def percent(self, value: Decimal) -> str:
-        return self.words.percent.format(self.number(value))
-
-    def _written(self, value: Decimal, decimals: str) -> str:
-        text = format_decimal(value, f"#,##0.{decimals}" if decimals else "#,##0", self.locale)
-        if self.locale.territory == "CH" and self.locale.language == "fr":
-            # CLDR gives the French comma; Swiss amounts have a point in every language
-            # (Federal Chancellery, "Instructions sur la présentation des textes").
-            text = text.replace(",", ".")
-        return text.replace("-", "\N{MINUS SIGN}")  # as wide as a figure, unlike the hyphen
-
-
-@cache
-def style_for(language: str, *countries: str) -> Style:
-    """Choose words by language, and numbers by the first country where it is at home.
-
-    A German invoice to Zürich reads 1'234.50, to Berlin 1.234,50. Without such a country
-    English is British: its dates cannot be misread.
-    """
-    spoken = language if language in _WORDS else "en"
-    for territory in (*countries, "GB"):
-        try:
-            locale = Locale(spoken, territory)
-        except UnknownLocaleError:
-            continue
-        return Style(_WORDS.get(str(locale), _WORDS[spoken]), locale)
-    return Style(_WORDS[spoken], Locale(spoken))
