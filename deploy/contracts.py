@@ -126,7 +126,7 @@ def _generated(title: str, *lines: str) -> str:
 
 def _routes(apps: Mapping[str, FastAPI]) -> str:
     rows = sorted(
-        (route.path, method, name, _needed(rule_of(route)))
+        (route.path, method, name, _asked(rule_of(route), "*open*"))
         for name, app in apps.items()
         for route in api_routes(app)
         for method in route.methods or ()
@@ -162,7 +162,7 @@ def _access(apps: Mapping[str, FastAPI]) -> str:
                 (
                     method,
                     f"`{path}`",
-                    _asked(rule),
+                    _asked(rule, "*anybody*"),
                     *(
                         "x" if rule.scope in {None, *s} and not rule.signed else ""
                         for s in ROLES.values()
@@ -175,14 +175,10 @@ def _access(apps: Mapping[str, FastAPI]) -> str:
     )
 
 
-def _needed(rule: Rule | None) -> str:
-    return _asked(rule) if rule and (rule.scope or rule.signed) else "*open*"
-
-
-def _asked(rule: Rule) -> str:
-    if rule.signed:
+def _asked(rule: Rule | None, nothing: str) -> str:
+    if rule and rule.signed:
         return "*a signature*"
-    return f"`{rule.scope}`" if rule.scope else "*anybody*"
+    return f"`{rule.scope}`" if rule and rule.scope else nothing
 
 
 def _transitions() -> str:

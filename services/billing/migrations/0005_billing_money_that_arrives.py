@@ -73,10 +73,9 @@ def _derive() -> None:
     op.drop_index("ix_invoices_opened_at_id", "invoices")
     op.add_column("invoices", sa.Column("created_at", sa.DateTime(timezone=True), nullable=True))
     drop_unchanging("invoices")
-    # Of a draft nobody knows any more when it was begun: after all that has been opened.
     op.execute(
         "UPDATE invoices SET created_at = coalesce(opened_at, "
-        "(SELECT max(opened_at) FROM invoices), 'epoch')"
+        "(SELECT min(at) FROM audit WHERE target_id = invoices.id::text), 'epoch')"
     )
     op.alter_column("invoices", "created_at", nullable=False)
     for name, (kind, expression) in _DERIVED.items():
