@@ -8,7 +8,7 @@ from typing import Any
 from services.console.desk import Form
 from services.console.gateways import Refused
 
-__all__ = ["Draft", "blank_draft", "draft_of", "read_draft", "refused_draft"]
+__all__ = ["Draft", "blank_draft", "draft_of", "plain_number", "read_draft", "refused_draft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +77,10 @@ def refused_draft(mine: Draft, refused: Refused) -> Draft:
         return Draft({**now.was, **mine.changed}, now.was, now.version, theirs)
     trouble = "" if refused.errors else refused.detail
     return replace(mine, errors=refused.errors, trouble=trouble)
+
+
+def plain_number(text: str) -> str:
+    """A number as people write it, as the API takes it: `1'234.50` and `1 234.50` are one."""
+    for separator in ("'", "\u2019", " ", "\u00a0", "\u202f"):
+        text = text.replace(separator, "")
+    return text

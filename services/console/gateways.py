@@ -88,6 +88,11 @@ class Voice:
         headers = {"if-match": f'"{version}"'} if version else {}
         return (await self.send("PATCH", path, json=body, headers=headers)).json()
 
+    async def put(self, path: str, body: Any, *, version: str = "", **options: Any) -> Any:
+        """Replace what has this version."""
+        headers = {"if-match": f'"{version}"'} if version else {}
+        return (await self.send("PUT", path, json=body, headers=headers, **options)).json()
+
     async def send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from services.console import places, words
+from services.console.deeds import deeds_of
 from services.console.desk import Desk
 from services.console.sessions import csrf_of
 
@@ -65,7 +66,10 @@ def _environment() -> Environment:
         "name_of": words.name_of,
         "number": words.number,
         "card_pill": words.card_pill,
+        "invoice_name": words.invoice_name,
         "invoice_pill": words.invoice_pill,
+        "origin_label": words.origin_label,
+        "deeds": deeds_of,
         "delivery_pill": words.delivery_pill,
         "action_label": words.action_label,
         "changes": words.changes,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "CYCLES",
     "DONE",
+    "METHODS",
     "Change",
     "Pill",
     "action_label",
@@ -20,11 +21,13 @@ __all__ = [
     "delivery_pill",
     "event_label",
     "instant",
+    "invoice_name",
     "invoice_pill",
     "last_day",
     "money",
     "name_of",
     "number",
+    "origin_label",
     "price",
     "span",
 ]
@@ -126,6 +129,19 @@ def _coming(card: Mapping[str, Any]) -> Pill | None:
     return None
 
 
+def invoice_name(invoice: Mapping[str, Any]) -> str:
+    """A draft has no number yet."""
+    return str(invoice["number"] or "Draft")
+
+
+_INVOICE = {
+    "draft": Pill("Draft"),
+    "paid": Pill("Paid", "ok"),
+    "void": Pill("Void"),
+    "credited": Pill("Credited"),
+}
+
+
 def invoice_pill(invoice: Mapping[str, Any], today: date) -> Pill:
     """Partly paid and overdue are no states of their own: they follow from amounts and dates."""
     state = invoice["state"]
@@ -134,9 +150,23 @@ def invoice_pill(invoice: Mapping[str, Any], today: date) -> Pill:
         if date.fromisoformat(invoice["due_date"]) < today:
             return Pill("Overdue, partly paid" if partly else "Overdue", "bad")
         return Pill("Partly paid" if partly else "Open", "wait")
-    return {"paid": Pill("Paid", "ok"), "void": Pill("Void"), "credited": Pill("Credited")}.get(
-        state, Pill(_words(state))
-    )
+    return _INVOICE.get(state, Pill(_words(state)))
+
+
+METHODS = {"bank_transfer": "Bank transfer", "card": "Card", "cash": "Cash", "other": "Other"}
+_ORIGINS = {
+    "credit_note": "Credit note",
+    "overpayment": "Paid above what was open",
+    "invoice": "Used for an invoice",
+    "invoice_voided": "Back from a void invoice",
+    "refund": "Paid out",
+    "forfeit": "Deleted with what was withdrawn",
+}
+
+
+def origin_label(origin: str) -> str:
+    """Why a balance went up or down."""
+    return _ORIGINS.get(origin, _words(origin))
 
 
 def delivery_pill(delivery: Mapping[str, Any]) -> Pill:
@@ -225,7 +255,17 @@ DONE = {
     "user-saved": "Saved. No mail has been sent.",
     "user-switched": "Done.",
     "payment": "The payment has been recorded.",
-    "voided": "The invoice is void.",
+    "payment-part": "A part payment has been recorded. What waits starts when all is paid.",
+    "payment-over": "The payment has been recorded; what was too much is in the balance.",
+    "reversed": "The payment has been reversed; the invoice is open again.",
+    "credited": "The credit note has been made.",
+    "refund": "The refund has been recorded.",
+    "void": "The invoice is void.",
+    "finalize": "The invoice is finalised.",
+    "send": "The mail is on its way.",
+    "due-date": "The due date has been changed.",
+    "delete": "Deleted.",
+    "correct": "This draft takes the place of the invoice once it is finalised.",
     "booked": "The invoice has been requested.",
     "activate_free": "Active now.",
     "start_trial": "The test has begun.",
