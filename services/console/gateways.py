@@ -93,6 +93,24 @@ class Voice:
         headers = {"if-match": f'"{version}"'} if version else {}
         return (await self.send("PUT", path, json=body, headers=headers, **options)).json()
 
+    async def stream(self, path: str, **parameters: Any) -> httpx.Response:
+        """A file of any length: its head is there, its content is still to be read and closed.
+
+        Raises:
+            Away, Refused: as `send`; once there is a head, only the patience for each part counts.
+        """
+        given = {name: value for name, value in parameters.items() if value not in (None, "")}
+        request = self.client.build_request(
+            "GET", f"/v1{path}", headers=dict(self.headers), params=given
+        )
+        try:
+            answer = await self.client.send(request, stream=True)
+            if answer.is_error:
+                await answer.aread()
+        except httpx.HTTPError as error:
+            raise Away(self.name) from error
+        return self._good(answer)
+
     async def send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
@@ -111,6 +129,9 @@ class Voice:
         except (httpx.HTTPError, TimeoutError) as error:
             self.patience.away.add(self.name)
             raise Away(self.name) from error
+        return self._good(answer)
+
+    def _good(self, answer: httpx.Response) -> httpx.Response:
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise Away(self.name)
         if answer.is_error:

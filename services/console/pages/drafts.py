@@ -111,6 +111,9 @@ async def _editor(
     )
     then = panels["then"]
     overtaken = bool(refused and refused.status == 412 and invoice)  # noqa: PLR2004 - somebody was faster
+    # Rows name lines by their place: which booking is where, only who saved last knows.
+    booked = any(line["subscription_id"] for line in (invoice or {"lines": ()})["lines"])
+    may_overwrite = overtaken and not booked
     return page(
         desk,
         "invoices/editor.html",
@@ -119,8 +122,9 @@ async def _editor(
         customer_id=customer_id,
         invoice=invoice,
         sheet=sheet,
-        version=str(invoice["version"]) if overtaken and invoice else sheet.version,
+        version=str(invoice["version"]) if may_overwrite and invoice else sheet.version,
         overtaken=overtaken,
+        may_overwrite=may_overwrite,
         then=then,
         totals=line_totals(sheet, then.data["lines"]) if then.data else {},
         label_of=label_of,

@@ -14,7 +14,7 @@ from services.console.pages.customer import customer_page
 from services.console.views import page
 from services.console.words import METHODS
 
-__all__ = ["router"]
+__all__ = ["asked_for", "router"]
 
 router = APIRouter()
 
@@ -41,22 +41,21 @@ _SORTS = {
 _NEWEST = 5
 
 
+def asked_for(request: Request) -> dict[str, str]:
+    """What a list is asked for, as the API takes it: deleted is no state, but out of the lists."""
+    asked = _asked(request)
+    return {**asked, "state": "", "hidden": "true"} if asked["state"] == "deleted" else asked
+
+
 def _asked(request: Request) -> dict[str, str]:
     given = request.query_params
     return {name: given.get(name, "")[:200] for name in ("q", "state", "sort", "after")}
 
 
-def _wanted(asked: dict[str, str]) -> dict[str, str]:
-    """As the API takes it: deleted is no state, but void and left out of the lists."""
-    if asked["state"] == "deleted":
-        return {**asked, "state": "", "hidden": "true"}
-    return asked
-
-
 @router.get("/invoices")
 async def list_invoices(request: Request, desk: Signed) -> Response:
     asked = _asked(request)
-    panels = await together(found=desk.billing.get("/invoices", **_wanted(asked), limit=25))
+    panels = await together(found=desk.billing.get("/invoices", **asked_for(request), limit=25))
     return page(
         desk,
         "invoices/list.html",

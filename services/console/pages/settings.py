@@ -1,0 +1,63 @@
+"""The seller's settings: who invoices are from, VAT, numbers and looks."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.console.desk import Desk, Posted, Signed
+from services.console.gateways import Refused
+from services.console.places import choices
+from services.console.sellers import (
+    SellerSheet,
+    body_of,
+    errors_of,
+    read_seller,
+    rearranged,
+    seller_sheet,
+)
+from services.console.views import page, see_other
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/settings")
+
+_SELLER = "/settings/seller"
+
+
+@router.get("")
+async def show_settings(desk: Signed) -> Response:
+    seller = await desk.billing.get(_SELLER)
+    return _form(desk, seller, seller_sheet(seller))
+
+
+@router.post("")
+async def save_settings(desk: Signed, form: Posted) -> Response:
+    """Save; other buttons only add or take out a row of the VAT table."""
+    seller = await desk.billing.get(_SELLER)
+    sheet = rearranged(read_seller(form), form["act"])
+    if form["act"] != "save":
+        return _form(desk, seller, sheet)
+    if sheet.version != str(seller["version"]):
+        return _form(desk, seller, sheet, Refused(412, {"detail": ""}))
+    try:
+        await desk.billing.put(_SELLER, body_of(sheet, seller), version=sheet.version)
+    except Refused as refused:
+        return _form(desk, seller, sheet, refused)
+    return see_other("/settings", {"done": "saved"})
+
+
+def _form(
+    desk: Desk, seller: dict[str, Any], sheet: SellerSheet, refused: Refused | None = None
+) -> Response:
+    return page(
+        desk,
+        "settings/seller.html",
+        refused.status if refused else 200,
+        seller=seller,
+        sheet=sheet,
+        version=str(seller["version"]) if refused and refused.status == 412 else sheet.version,  # noqa: PLR2004 - somebody was faster
+        overtaken=bool(refused and refused.status == 412),  # noqa: PLR2004 - as above
+        errors=errors_of(refused) if refused else {},
+        trouble=refused.detail if refused else "",
+        countries=choices()["country"],
+    )
