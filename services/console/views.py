@@ -69,6 +69,7 @@ def _environment() -> Environment:
         "invoice_name": words.invoice_name,
         "invoice_pill": words.invoice_pill,
         "origin_label": words.origin_label,
+        "why_label": words.why_label,
         "deeds": deeds_of,
         "delivery_pill": words.delivery_pill,
         "action_label": words.action_label,

@@ -30,6 +30,7 @@ __all__ = [
     "origin_label",
     "price",
     "span",
+    "why_label",
 ]
 
 
@@ -167,6 +168,19 @@ _ORIGINS = {
 def origin_label(origin: str) -> str:
     """Why a balance went up or down."""
     return _ORIGINS.get(origin, _words(origin))
+
+
+_WHY = {
+    "invoice_unknown": "It names no invoice.",
+    "invoice_void": "Its invoice is void.",
+    "invoice_credited": "Its invoice is credited.",
+    "currency_differs": "Its invoice is in another currency.",
+}
+
+
+def why_label(why: str) -> str:
+    """Why money could not be booked."""
+    return _WHY.get(why, _words(why))
 
 
 def delivery_pill(delivery: Mapping[str, Any]) -> Pill:

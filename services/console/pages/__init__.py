@@ -22,6 +22,7 @@ from services.console.pages import (
     payments,
     products,
     settings,
+    unallocated,
     users,
 )
 
@@ -42,6 +43,7 @@ for part in (
     payments,
     credit,
     deeds,
+    unallocated,
     catalogue,
     products,
     failures,
