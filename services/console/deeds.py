@@ -34,7 +34,7 @@ _BY_STATE = {
     "untouched": ("pay", "print", "send", "correct", "due-date", "credit", "void", "delete"),
     "open": ("pay", "print", "send", "due-date", "credit"),
     "paid": ("print", "send", "credit"),
-    "void": ("print",),
+    "void": ("print", "cancellation"),
     "credited": ("print",),
 }
 
@@ -43,7 +43,7 @@ def deeds_of(invoice: Mapping[str, Any], scopes: Collection[str]) -> list[Deed]:
     """What the state of an invoice allows and somebody with these scopes may do."""
     state = "untouched" if _is_untouched(invoice) else invoice["state"]
     found = _all(invoice)
-    named = (found[name] for name in _BY_STATE.get(state, ("print",)))
+    named = (found[name] for name in _BY_STATE.get(state, ("print",)) if name in found)
     return [deed for deed in named if deed.scope in scopes]
 
 
@@ -55,7 +55,8 @@ def _is_untouched(invoice: Mapping[str, Any]) -> bool:
 
 def _all(invoice: Mapping[str, Any]) -> dict[str, Deed]:
     write, owed, due = "invoices:write", money(invoice["open_amount"]), day(invoice["due_date"])
-    again = "again" if invoice.get("mails") else ""
+    again = "again" if _mails(invoice) else ""
+    cancellation = Deed("Cancellation note (PDF)", "cancellation-note", "invoices:read", asks=False)
     return {
         "pay": Deed("Record payment…", "pay", "payments:write", owed),
         "edit": Deed("Edit", "edit", write, asks=False),
@@ -67,7 +68,18 @@ def _all(invoice: Mapping[str, Any]) -> dict[str, Deed]:
         "credit": Deed("Credit note…", "credit", write),
         "void": Deed("Void…", "void", write, owed, is_hard=True),
         "delete": Deed("Delete…", "delete", write, is_hard=True),
+        **({"cancellation": cancellation} if _is_out(invoice) else {}),
     }
+
+
+def _mails(invoice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """With the invoice itself, and not with a credit note or the like."""
+    return [mail for mail in invoice["mails"] if mail["kind"] == "invoice"]
+
+
+def _is_out(invoice: Mapping[str, Any]) -> bool:
+    """Whether its customer has it: then there is a note when it becomes void."""
+    return bool(_mails(invoice) or invoice["downloaded_at"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ def question_of(
     button = _BUTTONS[verb]
     if verb == "send" and invoice["state"] == "draft":
         button = "Finalise and send"
-    elif verb == "send" and invoice.get("mails"):
+    elif verb == "send" and _mails(invoice):
         button = "Send again"
     title = _TITLES[verb].format(name=invoice["number"] or "this draft")
     return Question(title, tuple(sentences), button, verb in {"void", "delete"})
@@ -154,12 +166,10 @@ def _sending(invoice: Mapping[str, Any], customer: Mapping[str, Any]) -> list[st
             f" changed any more. {money(invoice['total'])} will be owed."
         )
     told.append(f"It is mailed to {_recipient(customer)}, with the PDF attached.")
-    if mails := invoice.get("mails"):
+    if mails := _mails(invoice):
         last = mails[-1]
-        told.append(
-            f"It was mailed on {day(last['at'])} to {last['to']}; this one says that it is sent"
-            " again."
-        )
+        to = f" to {last['to']}" if last["to"] else ""
+        told.append(f"It was mailed{to} on {day(last['at'])}; this one says that it is sent again.")
     return told
 
 
@@ -188,7 +198,7 @@ def _voiding(invoice: Mapping[str, Any]) -> list[str]:
             "A booking or change that waits for it is dropped; a renewal is not made. What runs now"
             " stays as it is, to the end of what is paid."
         )
-    if invoice.get("mails") or invoice.get("downloaded_at"):
+    if _is_out(invoice):
         told.append("The customer has it already: a cancellation note is made and mailed.")
     told.append("The number stays accounted for. This cannot be taken back.")
     return told
@@ -196,7 +206,7 @@ def _voiding(invoice: Mapping[str, Any]) -> list[str]:
 
 def _deleting(invoice: Mapping[str, Any]) -> list[str]:
     if invoice["state"] == "draft":
-        stays = " What it was to correct stays as it is." if invoice.get("corrects") else ""
+        stays = " What it was to correct stays as it is." if invoice["corrects"] else ""
         return [f"The draft disappears. It has no number, and nobody has got it.{stays}"]
     if _is_untouched(invoice):
         return [*_voiding(invoice), "It is void then, and left out of the lists."]

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from services.console import places, words
 from services.console.deeds import deeds_of
 from services.console.desk import Desk
+from services.console.done import DONE
 from services.console.sessions import csrf_of
 
 __all__ = ["ASSETS", "bare_page", "page", "see_other"]
@@ -53,7 +54,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"asset": _asset, "DONE": words.DONE}
+    environment.globals |= {"asset": _asset, "DONE": DONE}
     environment.filters |= {
         "money": words.money,
         "price": words.price,
@@ -93,7 +94,7 @@ def page(desk: Desk, template: str, status: int = 200, **context: Any) -> HTMLRe
         csrf=desk.csrf,
         operator=desk.operator,
         path=desk.request.url.path,
-        done=words.DONE.get(query.get("done", ""), ""),
+        done=DONE.get(query.get("done", ""), ""),
         **context,
     )
     return HTMLResponse(html, status)
@@ -111,7 +112,7 @@ def bare_page(
     html = _TEMPLATES.get_template(template).render(
         csrf=csrf_of(visit) if visit else "",
         path=request.url.path,
-        done=words.DONE.get(request.query_params.get("done", ""), ""),
+        done=DONE.get(request.query_params.get("done", ""), ""),
         **context,
     )
     return HTMLResponse(html, status)

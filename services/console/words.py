@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "CYCLES",
-    "DONE",
+    "MAIL_KINDS",
     "METHODS",
     "Change",
     "Pill",
@@ -154,6 +154,11 @@ def invoice_pill(invoice: Mapping[str, Any], today: date) -> Pill:
     return _INVOICE.get(state, Pill(_words(state)))
 
 
+MAIL_KINDS = {
+    "invoice": "Invoices",
+    "credit_note": "Credit notes",
+    "cancellation": "Cancellation notes",
+}
 METHODS = {"bank_transfer": "Bank transfer", "card": "Card", "cash": "Cash", "other": "Other"}
 _ORIGINS = {
     "credit_note": "Credit note",
@@ -259,54 +264,3 @@ def changes(entry: Mapping[str, Any]) -> list[Change]:
         and change.before != change.after
         and not any(_ID.fullmatch(str(value)) for value in change[1:])
     ]
-
-
-# What the page says after an action; an address can only choose among these.
-DONE = {
-    "saved": "Saved.",
-    "customer-added": "The customer has been added.",
-    "user-added": "The user has been added.",
-    "user-saved": "Saved. No mail has been sent.",
-    "user-switched": "Done.",
-    "payment": "The payment has been recorded.",
-    "payment-part": "A part payment has been recorded. What waits starts when all is paid.",
-    "payment-over": "The payment has been recorded; what was too much is in the balance.",
-    "reversed": "The payment has been reversed; the invoice is open again.",
-    "credited": "The credit note has been made.",
-    "refund": "The refund has been recorded.",
-    "void": "The invoice is void.",
-    "finalize": "The invoice is finalised.",
-    "send": "The mail is on its way.",
-    "due-date": "The due date has been changed.",
-    "delete": "Deleted.",
-    "correct": "This draft takes the place of the invoice once it is finalised.",
-    "booked": "The invoice has been requested.",
-    "activate_free": "Active now.",
-    "start_trial": "The test has begun.",
-    "upgrade": "Changed.",
-    "change_cycle": "Changed.",
-    "make_invoice": "Active now.",
-    "change_at_period_end": "The change waits for the end of the period.",
-    "drop_change": "What waited is dropped.",
-    "edit_period": "The period has been edited.",
-    "cancel": "Canceled; it runs to its end.",
-    "revoke_cancellation": "It goes on as before.",
-    "withdraw": "Withdrawn.",
-    "deactivate": "The customer has been deactivated.",
-    "reactivate": "The customer is active again.",
-    "freeze": "What time makes due rests until this is lifted.",
-    "unfreeze": "Time counts again.",
-    "replay": "Handled again.",
-    "discard": "Given up.",
-    "catalogue-saved": "The catalogue has been saved.",
-    "product-archived": "Nobody can book it any more; who has it keeps it.",
-    "product-unarchived": "It can be booked again.",
-    "deleted": "Deleted.",
-    "client-off": "The client is switched off; tokens it has end within minutes.",
-    "operator-added": "A mail with a link to choose a password is on its way.",
-    "operator-switched": "Done.",
-    "password": "The password has been changed. Please sign in with it.",
-    "reset-sent": "If somebody has this e-mail, a link is on its way.",
-    "totp-off": "Signing in asks for no code any more.",
-    "signed-out": "You are signed out.",
-}

@@ -8,6 +8,7 @@ import pytest
 from services.console import deeds, words
 from services.console.deeds import Verb, deeds_of, question_of
 from services.console.desk import Form
+from services.console.done import DONE
 from services.console.gateways import Refused
 from services.console.sellers import body_of as seller_body
 from services.console.sellers import errors_of as seller_errors
@@ -60,8 +61,12 @@ INVOICE: dict[str, Any] = {
     "credited": NOTHING,
     "surplus": NOTHING,
     "credit_used": NOTHING,
+    "corrects": None,
+    "mails": [],
+    "downloaded_at": None,
     "lines": [LINE],
 }
+MAIL = {"kind": "invoice", "to": "old@x.example", "at": "2026-11-20T10:00:00Z"}
 DRAFT = {**INVOICE, "number": None, "state": "draft"}
 CUSTOMER = {"number": "K-1", "company_name": "Musterhotel AG", "email": "vera@musterhotel.example"}
 
@@ -75,6 +80,8 @@ CUSTOMER = {"number": "K-1", "company_name": "Musterhotel AG", "email": "vera@mu
         ({**INVOICE, "credited": SOME}, "pay pdf send due-date credit"),
         ({**INVOICE, "state": "paid"}, "pdf send credit"),
         ({**INVOICE, "state": "void"}, "pdf"),
+        ({**INVOICE, "state": "void", "mails": [MAIL]}, "pdf cancellation-note"),
+        ({**INVOICE, "state": "void", "downloaded_at": MAIL["at"]}, "pdf cancellation-note"),
         ({**INVOICE, "state": "credited"}, "pdf"),
         ({**INVOICE, "state": "unheard of"}, "pdf"),
     ],
@@ -101,7 +108,7 @@ def test_every_question_has_words(verb: Verb) -> None:
         asked = question_of(verb, invoice, CUSTOMER)
         assert asked.sentences
         assert "{" not in f"{asked.title}{asked.button}{''.join(asked.sentences)}"
-    assert verb in words.DONE
+    assert verb in DONE
     assert question_of(verb, INVOICE, {}).button
 
 
@@ -122,18 +129,18 @@ def test_finalising_tells_what_is_owed_and_what_becomes_of_the_other_one() -> No
 
 
 def test_sending_tells_to_whom_and_whether_it_is_finalised_first() -> None:
-    mailed = {**INVOICE, "mails": [{"to": "old@x.example", "at": "2026-11-20T10:00:00Z"}]}
+    mailed = {**INVOICE, "mails": [MAIL, {**MAIL, "kind": "credit_note", "to": None}]}
 
     assert "First it is finalised" in told("send", DRAFT)
     assert question_of("send", DRAFT, CUSTOMER).button == "Finalise and send"
     assert "vera@musterhotel.example" in told("send", INVOICE)
-    assert "on 20 Nov 2026 to old@x.example" in told("send", mailed)
+    assert "mailed to old@x.example on 20 Nov 2026;" in told("send", mailed)
     assert question_of("send", mailed, CUSTOMER).button == "Send again"
 
 
 def test_voiding_and_deleting_tell_what_is_lost_and_what_stays() -> None:
     booked = {**INVOICE, "lines": [{**LINE, "subscription_id": "s"}], "credit_used": SOME}
-    mailed = {**INVOICE, "mails": [{"to": "x", "at": "2026-11-20T10:00:00Z"}]}
+    mailed = {**INVOICE, "mails": [{**MAIL, "to": None}]}
 
     assert "CHF 52.95 will not be owed any more." in told("void", INVOICE)
     assert "dropped" not in told("void", INVOICE)
@@ -146,9 +153,9 @@ def test_voiding_and_deleting_tell_what_is_lost_and_what_stays() -> None:
 
 
 def test_every_deed_of_the_table_exists() -> None:
-    assert {name for names in deeds._BY_STATE.values() for name in names} == set(
-        deeds._all(INVOICE)
-    )
+    named = {name for names in deeds._BY_STATE.values() for name in names}
+
+    assert named == set(deeds._all({**INVOICE, "mails": [MAIL]}))
 
 
 def test_a_draft_has_no_number_and_a_due_date_only_where_one_was_set() -> None:

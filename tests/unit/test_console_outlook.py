@@ -5,6 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from services.console import outlook, words
+from services.console.done import DONE
 from services.console.outlook import Step, outlook_of
 from services.subscriptions.domain.matrix import ActionName
 from services.subscriptions.domain.subscription import TRANSITIONS
@@ -36,7 +37,7 @@ def test_every_action_has_words_everywhere(action: str) -> None:
     assert "Team" in found.title
     assert "{" not in f"{found.title}{found.button}"
     assert action in words._ACTIONS
-    assert action in words.DONE
+    assert action in DONE
 
 
 # What only billing or time brings about is never in a dry run.

@@ -106,7 +106,7 @@ async def show_invoice(invoice_id: UUID, desk: Signed) -> Response:
 
 def _related(desk: Desk, invoice: dict[str, Any]) -> dict[str, Awaitable[Any]]:
     """The invoice that this one corrects, and the one that has taken its place."""
-    ids = {name: invoice.get(name) for name in ("corrects", "replaced_by")}
+    ids = {name: invoice[name] for name in ("corrects", "replaced_by")}
     return {name: desk.billing.get(f"/invoices/{one}") for name, one in ids.items() if one}
 
 
