@@ -45,6 +45,7 @@ async def switch_mails(desk: Signed, form: Posted) -> Response:
 @router.post("")
 async def save_settings(desk: Signed, form: Posted) -> Response:
     """Save; other buttons only add or take out a row of the VAT table."""
+    desk.need("settings:write")
     seller = await desk.billing.get(_SELLER)
     sheet = rearranged(read_seller(form), form["act"])
     if form["act"] != "save":
