@@ -8,6 +8,7 @@ from typing import Any
 from services.console.desk import Form
 from services.console.editing import plain_number
 from services.console.gateways import Refused
+from services.console.words import number
 
 __all__ = [
     "TREATMENTS",
@@ -94,10 +95,8 @@ def sheet_of(invoice: Mapping[str, Any]) -> Sheet:
 
 def _row(line: Mapping[str, Any]) -> dict[str, str]:
     row = {name: str(line.get(name) or "") for name in LINE}
-    for name in ("quantity", "unit_price", "discount_percent"):
-        whole, dot, decimals = row[name].partition(".")
-        row[name] = whole + dot + decimals.rstrip("0").ljust(2, "0") if dot else whole
-        row[name] = row[name].removesuffix(".00") if name != "unit_price" else row[name]
+    row |= {name: number(row[name]) for name in ("quantity", "discount_percent")}
+    row["unit_price"] = number(row["unit_price"], 2 if "." in number(row["unit_price"]) else 0)
     if row["discount_percent"] == "0":
         row["discount_percent"] = ""
     if period := line["period"]:

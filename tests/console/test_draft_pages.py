@@ -47,7 +47,7 @@ async def test_a_draft_is_written_worked_out_and_saved(house: House, admin: Pers
     again = await admin.open(f"{saved.path}/edit")
     shown = fields(again, "/edit")
     assert (shown["title"], shown["line.0.title"]) == ("Onboarding", "Workshop")
-    assert shown["line.0.unit_price"] == "450.00"
+    assert shown["line.0.unit_price"] == "450"
     changed = await admin.send(
         again, "/edit", act="save", **{"line.0.discount_percent": "10", "line.0.unit": "days"}
     )

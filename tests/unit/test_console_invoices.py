@@ -192,8 +192,8 @@ def test_a_stored_draft_goes_through_the_form_unchanged() -> None:
             "unit": "",
             "basis": "net",
             "vat_category": "standard",
-            "quantity": "12.50",
-            "unit_price": "49.00",
+            "quantity": "12.5",
+            "unit_price": "49",
             "discount_percent": "10",
             "period": {"start": "2026-11-01", "end": "2026-12-01"},
         }
