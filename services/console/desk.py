@@ -122,10 +122,13 @@ async def _signed_in(request: Request) -> Desk:
 
 
 class Form:
-    """What a form sent: each field's text, trimmed, or empty."""
+    """What a form sent: each field's text, trimmed, or empty; `pictures` by field as they came."""
 
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, pairs: list[tuple[str, str]], pictures: Mapping[str, bytes] | None = None
+    ) -> None:
         self._pairs = pairs
+        self.pictures = pictures or {}
 
     def __getitem__(self, name: str) -> str:
         return next((value.strip() for key, value in self._pairs if key == name), "")
@@ -154,19 +157,20 @@ async def _read(request: Request) -> Form:
         body += chunk
         if len(body) > (_UPLOAD_MAX_BYTES if uploading else _FORM_MAX_BYTES):
             raise Refused(413, {"detail": "This form is too long."})
+    pictures: dict[str, bytes] = {}
     try:
         if uploading:
-            pairs = _parts(kind, body)
+            pairs = _parts(kind, body, pictures)
         else:
             text = body.decode()
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
     except ValueError as error:
         raise Refused(400, {"detail": "This form is malformed."}) from error
-    return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs])
+    return Form([(name, value.replace("\r\n", "\n")) for name, value in pairs], pictures)
 
 
-def _parts(kind: str, body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form with files (RFC 7578), whose contents must be text."""
+def _parts(kind: str, body: bytes, pictures: dict[str, bytes]) -> list[tuple[str, str]]:
+    """The fields of a form with files (RFC 7578), which are `pictures` or must be text."""
     head = f"content-type: {kind}\r\n\r\n".encode("latin-1")
     message = BytesParser(policy=HTTP).parsebytes(head + body)
     found: list[tuple[str, str]] = []
@@ -177,7 +181,10 @@ def _parts(kind: str, body: bytes) -> list[tuple[str, str]]:
             raise ValueError("a part without a name or content")  # noqa: TRY004 - as any bad form
         if len(found) == _FIELDS_MAX:
             raise ValueError("too many parts")
-        found.append((name, content.decode("utf-8-sig")))
+        if part.get_content_maintype() == "image":
+            pictures[name] = content
+        else:
+            found.append((name, content.decode("utf-8-sig")))
     return found
 
 

@@ -31,6 +31,7 @@ _OTHERS = (
     "rounding",
     *(f"{series}.{part}" for series in _SERIES for part in ("prefix", "start", "yearly")),
 )
+_ONLY_SHOWN = {"version", "logo_sha256"}
 RATE = ("country", "category", "percent", "valid_from", "last_day")
 _ROUNDING = re.compile(r"\s*([A-Za-z]{3})\s*[:=]?\s*(\d{1,6})\s*")
 
@@ -47,7 +48,7 @@ class SellerSheet:
 
 def seller_sheet(seller: Mapping[str, Any]) -> SellerSheet:
     """The settings as they are stored."""
-    texts = {name: str(seller.get(name) or "") for name in _TEXTS}
+    texts = {name: str(seller[name]) for name in _TEXTS}
     texts |= {
         "address_lines": "\n".join(seller["address_lines"]),
         "registrations": ", ".join(seller["registrations"]),
@@ -55,7 +56,7 @@ def seller_sheet(seller: Mapping[str, Any]) -> SellerSheet:
         "rounding": ", ".join(f"{code} {step}" for code, step in seller["rounding_minor"].items()),
     }
     for name in _SERIES:
-        series = seller.get(name) or {"prefix": "", "start": "", "yearly": True}
+        series = seller[name]
         texts |= {f"{name}.{part}": str(series[part]) for part in ("prefix", "start")}
         texts[f"{name}.yearly"] = "on" if series["yearly"] else ""
     return SellerSheet(texts, tuple(map(_row, seller["vat_rates"])), str(seller["version"]))
@@ -97,8 +98,8 @@ def body_of(sheet: SellerSheet, current: Mapping[str, Any]) -> dict[str, Any]:
         Refused: what stands under rounding or a last day means nothing.
     """
     texts = sheet.texts
-    body = {name: value for name, value in current.items() if name != "version"}
-    body |= {name: texts[name] for name in _TEXTS if name in current}
+    body = {name: value for name, value in current.items() if name not in _ONLY_SHOWN}
+    body |= {name: texts[name] for name in _TEXTS}
     body |= {
         "address_lines": [line.strip() for line in texts["address_lines"].splitlines() if line],
         "registrations": texts["registrations"].upper().replace(",", " ").split(),
@@ -106,7 +107,10 @@ def body_of(sheet: SellerSheet, current: Mapping[str, Any]) -> dict[str, Any]:
         "rounding_minor": _rounding(texts["rounding"]),
         "vat_rates": [_rate(n, row) for n, row in enumerate(sheet.rates)],
     }
-    body |= {name: _series(texts, name) for name in _SERIES if name in current}
+    for name in _SERIES:
+        body.pop(name, None)
+        if texts[f"{name}.prefix"]:
+            body[name] = _series(texts, name)
     return body
 
 
@@ -132,10 +136,8 @@ def _rate(number: int, row: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _series(texts: Mapping[str, str], name: str) -> dict[str, Any] | None:
-    prefix, start = texts[f"{name}.prefix"], texts[f"{name}.start"]
-    if not prefix:
-        return None
+def _series(texts: Mapping[str, str], name: str) -> dict[str, Any]:
+    prefix, start = texts[f"{name}.prefix"].upper(), texts[f"{name}.start"]
     first = int(start) if start.isdecimal() else start or 1
     return {"prefix": prefix, "start": first, "yearly": texts[f"{name}.yearly"] == "on"}
 

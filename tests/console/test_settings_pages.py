@@ -1,6 +1,9 @@
 """The seller's settings by plain forms."""
 
+from io import BytesIO
 from typing import Any
+
+from PIL import Image
 
 from tests.console.forms import Page, Person
 from tests.console.house import House
@@ -92,3 +95,41 @@ async def test_who_may_not_change_them_only_reads(house: House) -> None:
     refused = await viewer.send_fields("post", "/settings", [("csrf", proof), ("act", "save")])
 
     assert refused.status == 403
+
+
+async def send_logo(admin: Person, content: bytes, kind: str = "image/png") -> Page:
+    form = (await admin.open("/settings")).form("/logo")
+    files = {"logo": ("logo.png", content, kind)}
+    return Page(await admin.client.post(form.action, data=dict(form.fields), files=files))
+
+
+async def test_a_logo_is_added_shown_and_removed(house: House, admin: Person) -> None:
+    picture = BytesIO()
+    Image.effect_noise((120, 40), 80).save(picture, "PNG")
+
+    added = await send_logo(admin, picture.getvalue())
+    assert "Saved." in added.text
+    shown = await admin.client.get("/settings/logo")
+    assert shown.headers["content-type"] == "image/png"
+    assert Image.open(BytesIO(shown.content)).size == (120, 40)
+    assert (await seller(house))["logo_sha256"]
+    for wrong in (b"GIF89a", b"", b"\x89PNG\r\n\x1a\nx", b"\x00" * 300_000):
+        refused = await send_logo(admin, wrong)
+        assert refused.status in {413, 422}, wrong[:10]
+        assert 'id="logo-about"' in refused.html
+    await admin.send(added, "/settings/logo", act="remove")
+
+    assert (await seller(house))["logo_sha256"] is None
+    assert (await admin.open("/settings/logo")).status == 404
+
+
+async def test_mails_that_go_out_by_themselves_are_switched(house: House, admin: Person) -> None:
+    page = await admin.open("/settings")
+    kept = [pair for pair in page.form("/mails").fields if pair[0] != "mail.cancellation"]
+
+    done = await admin.send_fields("post", "/settings/mails", kept)
+
+    switches = await house.system.get("/settings/mails")
+    assert switches == {"invoice": True, "credit_note": True, "cancellation": False}
+    await admin.send(done, "/mails", **{"mail.cancellation": "on"})
+    assert (await house.system.get("/settings/mails"))["cancellation"] is True

@@ -1,5 +1,6 @@
 """What the console decides about invoices: menus, dialogs, drafts and settings as forms."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any, get_args
 
@@ -292,7 +293,10 @@ SELLER: dict[str, Any] = {
             "valid_to": "2026-01-01",
         }
     ],
+    "brand_color": "",
+    "logo_sha256": "ab",
     "invoice_numbers": {"prefix": "RE", "yearly": False, "start": 100},
+    "credit_note_numbers": {"prefix": "CN", "yearly": True, "start": 1},
     "something_new": ["kept"],
 }
 
@@ -306,8 +310,11 @@ def test_stored_settings_go_through_the_form_unchanged() -> None:
     assert again == sheet
     assert sheet.rates[0]["last_day"] == "2025-12-31"
     rate = {**SELLER["vat_rates"][0], "percent": "8.1"}
-    unversioned = {name: value for name, value in SELLER.items() if name != "version"}
-    assert seller_body(again, SELLER) == {**unversioned, "vat_rates": [rate]}
+    shown_only = {"version", "logo_sha256"}
+    kept = {name: value for name, value in SELLER.items() if name not in shown_only}
+    assert seller_body(again, SELLER) == {**kept, "vat_rates": [rate]}
+    plain = replace(again, texts={**again.texts, "invoice_numbers.prefix": ""})
+    assert "invoice_numbers" not in seller_body(plain, SELLER)
 
 
 @pytest.mark.parametrize("typed", ["CHF", "5", "CHF 5 EUR 1", "francs 5"])

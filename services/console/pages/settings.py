@@ -23,13 +23,37 @@ __all__ = ["router"]
 router = APIRouter(prefix="/settings")
 
 _SELLER = "/settings/seller"
+_LOGO = "/settings/seller/logo"
 _MAILS = "/settings/mails"
+_PNG = "image/png"
 
 
 @router.get("")
 async def show_settings(desk: Signed) -> Response:
     seller = await desk.billing.get(_SELLER)
     return await _form(desk, seller, seller_sheet(seller))
+
+
+@router.get("/logo")
+async def show_logo(desk: Signed) -> Response:
+    answer = await desk.billing.send("GET", _LOGO)
+    return Response(answer.content, media_type="image/png")
+
+
+@router.post("/logo")
+async def change_logo(desk: Signed, form: Posted) -> Response:
+    """Take the picture that was chosen, or none from now on."""
+    if form["act"] == "remove":
+        await desk.billing.send("DELETE", _LOGO)
+        return see_other("/settings", {"done": "saved"})
+    picture = form.pictures.get("logo", b"")
+    try:
+        await desk.billing.send("PUT", _LOGO, content=picture, headers={"content-type": _PNG})
+    except Refused as refused:
+        seller = await desk.billing.get(_SELLER)
+        rule = refused.errors.get("body", refused.detail)
+        return await _form(desk, seller, seller_sheet(seller), refused, logo_error=rule)
+    return see_other("/settings", {"done": "saved"})
 
 
 @router.post("/mails")
@@ -60,9 +84,14 @@ async def save_settings(desk: Signed, form: Posted) -> Response:
 
 
 async def _form(
-    desk: Desk, seller: dict[str, Any], sheet: SellerSheet, refused: Refused | None = None
+    desk: Desk,
+    seller: dict[str, Any],
+    sheet: SellerSheet,
+    refused: Refused | None = None,
+    logo_error: str = "",
 ) -> Response:
     panels = await together(mails=desk.notifier.get(_MAILS))
+    overtaken = bool(refused and refused.status == 412)  # noqa: PLR2004 - somebody was faster
     return page(
         desk,
         "settings/seller.html",
@@ -71,9 +100,10 @@ async def _form(
         mail_kinds=MAIL_KINDS,
         seller=seller,
         sheet=sheet,
-        version=str(seller["version"]) if refused and refused.status == 412 else sheet.version,  # noqa: PLR2004 - somebody was faster
-        overtaken=bool(refused and refused.status == 412),  # noqa: PLR2004 - as above
-        errors=errors_of(refused) if refused else {},
-        trouble=refused.detail if refused else "",
+        version=str(seller["version"]) if overtaken else sheet.version,
+        overtaken=overtaken,
+        errors=errors_of(refused) if refused and not logo_error else {},
+        trouble=refused.detail if refused and not logo_error else "",
+        logo_error=logo_error,
         countries=choices()["country"],
     )
