@@ -143,12 +143,12 @@ _INVOICE = {
 }
 
 
-def invoice_pill(invoice: Mapping[str, Any], today: date) -> Pill:
+def invoice_pill(invoice: Mapping[str, Any]) -> Pill:
     """Partly paid and overdue are no states of their own: they follow from amounts and dates."""
     state = invoice["state"]
     if state == "open":
         partly = Decimal(invoice["paid"]["amount"]) > 0
-        if date.fromisoformat(invoice["due_date"]) < today:
+        if invoice["overdue"]:
             return Pill("Overdue, partly paid" if partly else "Overdue", "bad")
         return Pill("Partly paid" if partly else "Open", "wait")
     return _INVOICE.get(state, Pill(_words(state)))

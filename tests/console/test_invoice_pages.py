@@ -7,6 +7,7 @@ import pytest
 from tests.console.forms import Page, Person
 from tests.console.house import House
 from tests.integration.steps import book_plan, in_state, paid
+from tests.system import eventually
 
 
 async def booked(house: House, plan: str = "Team") -> Any:
@@ -161,3 +162,43 @@ async def test_an_amount_that_is_none_is_refused_and_kept(
 
     assert "Make credit note" not in answer.text
     assert ("amount.1", amount) in answer.form("/credit").fields
+
+
+async def test_what_was_mailed_is_sent_again_and_gets_a_note_when_it_is_void(
+    house: House, admin: Person
+) -> None:
+    invoice = await booked(house)
+    path = f"/invoices/{invoice['id']}"
+
+    async def mailed(times: int) -> Any:
+        now = await house.system.get(path)
+        return now if len(now["mails"]) == times else None
+
+    await eventually(lambda: mailed(1), "the invoice to be mailed", limit_s=60)
+    question = await admin.open(f"{path}/send")
+    assert "this one says that it is sent again" in question.text
+    sent = await admin.send(question, "/send")
+    assert "The mail is on its way." in sent.text
+    await eventually(lambda: mailed(2), "the invoice to be mailed again", limit_s=60)
+
+    void = await admin.open(f"{path}/void")
+    assert "a cancellation note is made and mailed" in void.text
+    done = await admin.send(void, "/void", reason="Twice by mistake")
+    assert "cancellation-note" in offered(done)
+    await drawn(admin, f"{path}/cancellation-note")
+
+
+async def test_a_credit_note_is_a_document(house: House, admin: Person) -> None:
+    invoice = await booked(house)
+    shown = await admin.send(await admin.open(f"/invoices/{invoice['id']}/credit"), "/credit")
+    done = await admin.send(shown, "/credit")
+
+    await drawn(admin, done.link("CN-"))
+
+
+async def drawn(admin: Person, path: str) -> None:
+    async def look() -> bool:
+        answer = await admin.client.get(path)
+        return answer.status_code == 200 and answer.content.startswith(b"%PDF")
+
+    await eventually(look, f"{path} to be drawn", limit_s=60)

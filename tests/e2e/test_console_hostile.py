@@ -66,12 +66,27 @@ def _spread(stack: Stack, hostile: str) -> dict[str, int]:
         operator = {"name": name, "email": new_email(), "role": "viewer"}
         operator = post("/operators", operator)["id"]
         client = post("/clients", {"name": name, "scopes": ["audit:read"]})["id"]
+        draft = post("/invoices", _invoice(customer, hostile))["id"]
+        opened = post("/invoices", _invoice(customer, hostile))["id"]
+        api.post(f"/invoices/{opened}/finalize").raise_for_status()
+        part = {"amount": {"amount": "1.00", "currency": "CHF"}}
+        post(f"/invoices/{opened}/credit-notes", _credit(hostile))
+        paid = post(f"/invoices/{opened}/payments", {**part, "reference": hostile})["payment"]["id"]
+        api.post(f"/payments/{paid}/reverse", json={"reason": hostile}).raise_for_status()
     return {
         base: 8,
         f"{base}/users": 2,
         f"{base}/users/{user}": 3,
         f"{base}/users/new": 1,
-        f"{base}/invoices": 1,
+        f"{base}/invoices": 3,
+        f"/invoices/{draft}": 4,
+        f"/invoices/{draft}/edit": 8,
+        f"/invoices/{draft}/finalize": 0,
+        f"/invoices/{opened}": 6,
+        f"/invoices/{opened}/pay": 0,
+        f"/invoices/{opened}/credit": 1,
+        f"/invoices/{opened}/correct": 0,
+        "/invoices": 2,
         f"{base}/plans": 1,
         f"{base}/modules": 1,
         f"{base}/history": 1,
@@ -79,6 +94,27 @@ def _spread(stack: Stack, hostile: str) -> dict[str, int]:
         "/customers": 2,
         f"/operators/{operator}": 1,
         f"/clients/{client}/deactivate?name=Demo": 0,
+    }
+
+
+def _invoice(customer: str, hostile: str) -> dict[str, Any]:
+    name = hostile[:100]
+    line = {"title": hostile, "description": hostile, "unit": hostile[:20], "unit_price": "10"}
+    addressee = {"name": name, "contact_name": name, "address_lines": [name]}
+    return {
+        "customer_id": customer,
+        "title": hostile,
+        "lines": [line],
+        "addressee": {**addressee, "billing_note": hostile},
+        "tax_treatment": "exempt",
+        "tax_treatment_reason": hostile,
+    }
+
+
+def _credit(hostile: str) -> dict[str, Any]:
+    return {
+        "lines": [{"position": 1, "amount": {"amount": "1.00", "currency": "CHF"}}],
+        "reason": hostile,
     }
 
 

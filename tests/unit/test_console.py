@@ -1,6 +1,5 @@
 """What the console decides by itself: how far a booking is, words, and where a link may lead."""
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -146,15 +145,15 @@ def test_numbers_lose_what_says_nothing(text: str, least: int, shown: str) -> No
     assert words.number(text, least) == shown
 
 
-def test_partly_paid_and_overdue_follow_from_amounts_and_dates() -> None:
-    def word(paid: str, due: str) -> str:
-        invoice = {**INVOICE, "paid": {"amount": paid}, "due_date": due}
-        return words.invoice_pill(invoice, date(2026, 11, 23)).word
+def test_partly_paid_follows_from_amounts_and_overdue_is_what_billing_says() -> None:
+    def word(paid: str, *, overdue: bool) -> str:
+        invoice = {**INVOICE, "paid": {"amount": paid}, "overdue": overdue}
+        return words.invoice_pill(invoice).word
 
-    assert word("0.00", "2026-11-23") == "Open"
-    assert word("1.00", "2026-11-23") == "Partly paid"
-    assert word("0.00", "2026-11-22") == "Overdue"
-    assert word("1.00", "2026-11-22") == "Overdue, partly paid"
+    assert word("0.00", overdue=False) == "Open"
+    assert word("1.00", overdue=False) == "Partly paid"
+    assert word("0.00", overdue=True) == "Overdue"
+    assert word("1.00", overdue=True) == "Overdue, partly paid"
 
 
 def test_an_action_that_is_not_known_here_has_words_all_the_same() -> None:

@@ -53,7 +53,6 @@ async def customer_page(
         tab=tab,
         customer=customer,
         facts=_facts(panels),
-        today=desk.today,
         panels=panels,
         **context,
     )

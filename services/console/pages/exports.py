@@ -25,7 +25,8 @@ async def export_invoices(request: Request, desk: Signed) -> Response:
 
 @router.get("/journal")
 async def ask_for_journal(desk: Signed) -> Response:
-    return _ask(desk, {"from": desk.today.replace(day=1).isoformat(), "to": ""})
+    today = desk.today
+    return _ask(desk, {"from": today.replace(day=1).isoformat(), "to": today.isoformat()})
 
 
 @router.get("/journal/file")

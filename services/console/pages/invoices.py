@@ -59,7 +59,6 @@ async def list_invoices(request: Request, desk: Signed) -> Response:
     return page(
         desk,
         "invoices/list.html",
-        today=desk.today,
         asked=asked,
         states=_STATES,
         sorts=_SORTS,
@@ -99,7 +98,6 @@ async def show_invoice(invoice_id: UUID, desk: Signed) -> Response:
         invoice=invoice,
         deeds=deeds_of(invoice, desk.session.scopes),
         methods=METHODS,
-        today=desk.today,
         panels=panels,
     )
 
