@@ -10,7 +10,15 @@ from services.console.desk import Form
 from services.console.editing import plain_number
 from services.console.gateways import Refused
 
-__all__ = ["SellerSheet", "body_of", "errors_of", "read_seller", "rearranged", "seller_sheet"]
+__all__ = [
+    "BLANK_SELLER",
+    "SellerSheet",
+    "body_of",
+    "errors_of",
+    "read_seller",
+    "rearranged",
+    "seller_sheet",
+]
 
 _TEXTS = (
     "company_name",
@@ -34,6 +42,20 @@ _OTHERS = (
 _ONLY_SHOWN = {"version", "logo_sha256"}
 RATE = ("country", "category", "percent", "valid_from", "last_day")
 _ROUNDING = re.compile(r"\s*([A-Za-z]{3})\s*[:=]?\s*(\d{1,6})\s*")
+BLANK_SELLER: Mapping[str, Any] = {
+    **dict.fromkeys(_TEXTS, ""),
+    "country": "CH",
+    "address_lines": [],
+    "registrations": [],
+    "due_days": 10,
+    "rounding_minor": {},
+    "vat_rates": [],
+    "invoice_numbers": {"prefix": "INV", "start": 1, "yearly": True},
+    "credit_note_numbers": {"prefix": "CN", "start": 1, "yearly": True},
+    "logo_sha256": None,
+    "version": 0,
+}
+"""Before anybody has saved settings."""
 
 
 @dataclass(frozen=True, slots=True)

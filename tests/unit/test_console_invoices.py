@@ -10,9 +10,9 @@ from services.console.deeds import Verb, deeds_of, question_of
 from services.console.desk import Form
 from services.console.done import DONE
 from services.console.gateways import Refused
+from services.console.sellers import BLANK_SELLER, read_seller, seller_sheet
 from services.console.sellers import body_of as seller_body
 from services.console.sellers import errors_of as seller_errors
-from services.console.sellers import read_seller, seller_sheet
 from services.console.sheets import (
     Sheet,
     blank_sheet,
@@ -314,6 +314,15 @@ def test_stored_settings_go_through_the_form_unchanged() -> None:
     assert seller_body(again, SELLER) == {**kept, "vat_rates": [rate]}
     plain = replace(again, texts={**again.texts, "invoice_numbers.prefix": ""})
     assert "invoice_numbers" not in seller_body(plain, SELLER)
+
+
+def test_before_anybody_has_saved_settings_the_form_is_blank_and_complete() -> None:
+    sheet = seller_sheet(BLANK_SELLER)
+
+    body = seller_body(sheet, BLANK_SELLER)
+
+    assert set(body) == set(SELLER) - {"version", "logo_sha256", "something_new"}
+    assert sheet.version == "0"
 
 
 @pytest.mark.parametrize("typed", ["CHF", "5", "CHF 5 EUR 1", "francs 5"])

@@ -8,6 +8,7 @@ from services.console.desk import Desk, Posted, Signed
 from services.console.gateways import Refused, together
 from services.console.places import choices
 from services.console.sellers import (
+    BLANK_SELLER,
     SellerSheet,
     body_of,
     errors_of,
@@ -30,7 +31,7 @@ _PNG = "image/png"
 
 @router.get("")
 async def show_settings(desk: Signed) -> Response:
-    seller = await desk.billing.get(_SELLER)
+    seller = await _seller(desk)
     return await _form(desk, seller, seller_sheet(seller))
 
 
@@ -50,7 +51,7 @@ async def change_logo(desk: Signed, form: Posted) -> Response:
     try:
         await desk.billing.send("PUT", _LOGO, content=picture, headers={"content-type": _PNG})
     except Refused as refused:
-        seller = await desk.billing.get(_SELLER)
+        seller = await _seller(desk)
         rule = refused.errors.get("body", refused.detail)
         return await _form(desk, seller, seller_sheet(seller), refused, logo_error=rule)
     return see_other("/settings", {"done": "saved"})
@@ -70,17 +71,30 @@ async def switch_mails(desk: Signed, form: Posted) -> Response:
 async def save_settings(desk: Signed, form: Posted) -> Response:
     """Save; other buttons only add or take out a row of the VAT table."""
     desk.need("settings:write")
-    seller = await desk.billing.get(_SELLER)
+    seller = await _seller(desk)
     sheet = rearranged(read_seller(form), form["act"])
     if form["act"] != "save":
         return await _form(desk, seller, sheet)
     if sheet.version != str(seller["version"]):
         return await _form(desk, seller, sheet, Refused(412, {"detail": ""}))
     try:
-        await desk.billing.put(_SELLER, body_of(sheet, seller), version=sheet.version)
+        await desk.billing.put(
+            _SELLER, body_of(sheet, seller), version="" if sheet.version == "0" else sheet.version
+        )
     except Refused as refused:
         return await _form(desk, seller, sheet, refused)
     return see_other("/settings", {"done": "saved"})
+
+
+async def _seller(desk: Desk) -> dict[str, Any]:
+    """What is stored; where nothing is yet, the blank form."""
+    try:
+        found: dict[str, Any] = await desk.billing.get(_SELLER)
+    except Refused as refused:
+        if refused.status != 404:  # noqa: PLR2004 - nobody has saved any yet
+            raise
+        return dict(BLANK_SELLER)
+    return found
 
 
 async def _form(
