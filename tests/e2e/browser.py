@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_play
 
 from deploy.local.access import Access
 from deploy.local.mailbox import Mail, read_mailbox
+from tests.system import PROVIDER_SECRET
 
 __all__ = ["Desk", "Stack", "chromium", "open_browser", "running_stack"]
 
@@ -60,7 +61,12 @@ def running_stack(state: Path) -> Iterator[Stack]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "COLUMNS": "200"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(Path.home()),
+            "COLUMNS": "200",
+            "KONTOR_BILLING_STANDARD_SECRETS": PROVIDER_SECRET,
+        },
     )
     try:
         lines = []

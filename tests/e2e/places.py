@@ -1,12 +1,14 @@
 """Every page of the console, by a name, with something to see on it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
 from deploy.local.process import wait_until
 from deploy.local.seed import load
 from tests.e2e.browser import Stack
+from tests.provider import Message
 
 __all__ = ["furnish", "places"]
 
@@ -30,6 +32,57 @@ def furnish(stack: Stack) -> None:
             email = f"{name.split()[0].lower()}@kontor.example"
             api.post("/operators", json={"name": name, "email": email, "role": role})
         _furnish_every_state(api)
+        _furnish_invoices(api)
+
+
+def _furnish_invoices(api: httpx.Client) -> None:
+    """By hand: a draft, one that is paid too much in two parts, and money without an invoice."""
+    customer = _named(api, "Beispiel Logistik")
+    if _invoices(api, customer, "draft"):
+        return
+    much = _finalised(api, customer, "Onboarding", ("Workshop", "450", "2", "days"))
+    part = _finalised(api, customer, "Consulting in October", ("Consulting", "160", "6", "hours"))
+    for amount, method in (("300", "bank_transfer"), ("900", "card")):
+        _pay(api, much, amount, method)
+    note = {"amount": {"amount": "50", "currency": "EUR"}, "note": "To the account they named"}
+    api.post(f"/customers/{customer}/refunds", json=note).raise_for_status()
+    bounced = _pay(api, part, "500", "bank_transfer")
+    reason = {"reason": "Returned by the bank"}
+    api.post(f"/payments/{bounced}/reverse", json=reason).raise_for_status()
+    _pay(api, part, "200", "bank_transfer")
+    lines = [("Consulting", "160", "12.5", "hours"), ("Travel", "84.50", "1", "")]
+    _draft(api, customer, "Consulting in November", *lines)
+    for number, (amount, named) in enumerate((("480.00", "Order 4711"), ("52.95", "RF18 5390"))):
+        money = {"amount": amount, "currency": "EUR"}
+        message = Message.of(
+            "payment.received", payment_id=f"pay_{number}", amount=money, invoice=named
+        )
+        api.post("/payment-events/standard", content=message.body, headers=message.headers)
+
+
+def _draft(api: httpx.Client, customer: str, title: str, *lines: tuple[str, ...]) -> str:
+    names = ("title", "unit_price", "quantity", "unit")
+    rows = [dict(zip(names, line, strict=True)) for line in lines]
+    body = {"customer_id": customer, "title": title, "lines": rows}
+    return str(api.post("/invoices", json=body).raise_for_status().json()["id"])
+
+
+def _finalised(api: httpx.Client, customer: str, title: str, line: tuple[str, ...]) -> str:
+    invoice = _draft(api, customer, title, line)
+    api.post(f"/invoices/{invoice}/finalize").raise_for_status()
+    return invoice
+
+
+def _pay(api: httpx.Client, invoice: str, amount: str, method: str) -> str:
+    body = {"amount": {"amount": amount, "currency": "EUR"}, "method": method, "reference": "4711"}
+    answer = api.post(f"/invoices/{invoice}/payments", json=body).raise_for_status()
+    return str(answer.json()["payment"]["id"])
+
+
+def _invoices(api: httpx.Client, customer: str, state: str) -> list[Any]:
+    wanted = {"customer_id": customer, "state": state}
+    found: list[Any] = api.get("/invoices", params=wanted).raise_for_status().json()["items"]
+    return found
 
 
 def _furnish_every_state(api: httpx.Client) -> None:
@@ -80,6 +133,11 @@ def _story_customer(api: Any) -> str:
     return str(next(c["id"] for c in found["items"] if c["company_name"] == "Musterhotel AG"))
 
 
+def _lines(api: httpx.Client, invoice: str) -> list[Any]:
+    lines: list[Any] = api.get(f"/invoices/{invoice}").raise_for_status().json()["lines"]
+    return lines
+
+
 def places(stack: Stack) -> dict[str, str]:
     """Name -> path, of every page there is to look at."""
     plans = _ids("plan")
@@ -92,6 +150,13 @@ def places(stack: Stack) -> dict[str, str]:
         newest, busy = _named(api, "Petra Privat"), _named(api, "Atelier Exemple")
         operator = api.get("/operators").json()["items"][0]["id"]
         client = api.get("/clients").json()["items"][0]["id"]
+        written = _named(api, "Beispiel Logistik")
+        draft = _invoices(api, written, "draft")[0]["id"]
+        part = _invoices(api, written, "partly_paid")[0]["id"]
+        payments = api.get(f"/invoices/{part}/payments").json()["items"]
+        received = next(p["id"] for p in payments if not p["reversed_at"])
+        arrived = api.get("/unallocated-payments").json()["items"][0]["id"]
+        credited = {f"amount.{n['position']}": n["total"]["amount"] for n in _lines(api, paid)}
     base = f"/customers/{customer}"
     return {
         "customers": "/customers",
@@ -121,6 +186,26 @@ def places(stack: Stack) -> dict[str, str]:
         "invoice-paid": f"/invoices/{paid}",
         "pay": f"/invoices/{waiting}/pay",
         "void": f"/invoices/{waiting}/void",
+        "new-invoice": f"{base}/invoices/new",
+        "draft": f"/invoices/{draft}",
+        "draft-editor": f"/invoices/{draft}/edit",
+        "finalise": f"/invoices/{draft}/finalize",
+        "delete-draft": f"/invoices/{draft}/delete",
+        "invoice-partly-paid": f"/invoices/{part}",
+        "reverse": f"/invoices/{part}/payments/{received}/reverse",
+        "send": f"/invoices/{waiting}/send",
+        "correct": f"/invoices/{waiting}/correct",
+        "due-date": f"/invoices/{waiting}/due-date",
+        "credit": f"/invoices/{waiting}/credit",
+        "credit-shown": f"/invoices/{paid}/credit?{urlencode({'go': 'yes', **credited})}",
+        "balance-invoices": f"/customers/{written}/invoices",
+        "balance": f"/customers/{written}/balance",
+        "refund": f"/customers/{written}/refund?currency=EUR",
+        "journal": "/invoices/journal",
+        "payments": "/payments",
+        "assign": f"/payments/{arrived}/assign",
+        "give-back": f"/payments/{arrived}/refund",
+        "settings": "/settings",
         "catalogue": "/catalogue",
         "plan": f"/catalogue/products/plans/{plans['Starter']}",
         "new-module": "/catalogue/products/modules/new",
