@@ -52,10 +52,10 @@ async def eventually(
 
 @cache
 def _heading(path: Path) -> str:
-    """Subject and recipient; read once, and without the attachments, which take 20 ms each."""
+    """Subject, recipient, Message-ID; read once, and without the attachments, which take 20 ms each."""
     with path.open("rb") as file:
         head = BytesHeaderParser().parse(file, headersonly=True)
-    return f"{make_header(decode_header(head['Subject']))} {head['To']}"
+    return f"{make_header(decode_header(head['Subject']))} {head['To']} {head['Message-ID']}"
 
 
 class System:
@@ -224,7 +224,7 @@ class System:
             await connection.close()
 
     def mails(self, containing: str) -> list[Mail]:
-        """Mails whose subject or recipient contains a text.
+        """Mails whose subject, recipient or Message-ID contains a text.
 
         Every system of a run mails to the same mailbox, and each begins with number 1.
         """

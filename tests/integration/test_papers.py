@@ -77,8 +77,8 @@ async def deliveries_of(system: System, invoice: Any) -> list[Any]:
 async def own_mails(system: System, invoice: Any) -> list[EmailMessage]:
     """Those of one invoice, oldest first: found by Message-ID."""
     ids = {item["message_id"] for item in await deliveries_of(system, invoice)}
-    found = [mail.message for mail in system.mails("")]
-    return [message for message in found if message["Message-ID"] in ids]
+    found = [mail for message_id in ids for mail in system.mails(message_id)]
+    return [mail.message for mail in sorted(found, key=lambda mail: mail.received_at)]
 
 
 def words_of(mail: EmailMessage) -> str:
@@ -235,6 +235,26 @@ async def test_a_paid_invoice_is_sent_as_a_copy_that_asks_for_nothing(system: Sy
     assert attached_to(mail) == await pdf_at(system, f"/invoices/{invoice['id']}/pdf")
     assert "already settled" in words_of(mail)
     assert "How to pay" not in words_of(mail)
+
+
+async def test_a_draft_is_drawn_as_one_and_opened_before_it_is_sent(system: System) -> None:
+    made = await new_customer(system)
+    lines = [{"title": "Beratung", "unit_price": "100.00"}]
+    draft = await system.post("/invoices", {"customer_id": made["id"], "lines": lines})
+    path = f"/invoices/{draft['id']}"
+    assert "Entwurf" in text_of(await pdf_at(system, f"{path}/pdf"))
+
+    refused = await system.post(f"{path}/send", expect=409)
+    assert refused["type"].endswith("invoice_draft")
+    assert (await system.get(path))["state"] == "draft"
+
+    sent = await system.post(f"{path}/send", {"finalize": True}, expect=202)
+    assert sent["invoice"]["state"] == "open"
+    invoice = await with_mails(system, draft["id"], 1)
+    assert [mail["resend"] for mail in invoice["mails"]] == [False]
+    (mail,) = await own_mails(system, invoice)
+    assert invoice["number"] in str(mail["Subject"])
+    assert "Entwurf" not in text_of(attached_to(mail))
 
 
 async def test_a_void_invoice_is_not_sent(system: System, database: Database) -> None:
