@@ -52,7 +52,7 @@ async def eventually(
 
 @cache
 def _heading(path: Path) -> str:
-    """Subject, recipient, Message-ID; read once, and without the attachments, which take 20 ms each."""
+    """Subject, recipient, Message-ID; read once, without attachments, which take 20 ms each."""
     with path.open("rb") as file:
         head = BytesHeaderParser().parse(file, headersonly=True)
     return f"{make_header(decode_header(head['Subject']))} {head['To']} {head['Message-ID']}"
