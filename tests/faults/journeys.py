@@ -216,8 +216,17 @@ class Journeys:
                 invoice=invoice["number"],
             )
             for _ in range(2):  # providers do so
-                answer = await self._provider.send(message)
-                answer.raise_for_status()
+                await eventually(self._heard(message), "the provider to be heard", limit_s=_LIMIT_S)
+
+    def _heard(self, message: Message) -> Callable[[], Awaitable[bool | None]]:
+        """Providers say it again until they are answered."""
+
+        async def say() -> bool | None:
+            answer = await self._provider.send(message)
+            assert answer.status_code in {200, 503}, answer.text
+            return answer.is_success or None
+
+        return say
 
     async def travel(self, customer_id: str, kind: str, ending: Ending | None = None) -> None:
         """One journey from booking to its end."""

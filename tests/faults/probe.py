@@ -38,7 +38,7 @@ class ProbeSettings(Settings):
 
 
 def _label(event: Event) -> str:
-    return f"{event.TYPE} {event.key} {event.subject} {event.sequence}"
+    return f"{event.TYPE} {event.model_dump_json()}"
 
 
 def _build_api(_settings: Any) -> NoReturn:

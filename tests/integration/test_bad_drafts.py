@@ -211,7 +211,8 @@ async def test_what_is_unusual_is_taken(system: System, world: World) -> None:
     """The other side of the limits above."""
     customer = world.ids["customer"]
     seller = await system.get("/settings/seller")
-    seller.pop("version")
+    for told_only in ("version", "logo_sha256"):
+        seller.pop(told_only)
     whole = {"country": "CH", "category": "luxury", "percent": "100", "valid_from": "2024-01-01"}
     changed = {**seller, "vat_rates": [*seller["vat_rates"], whole]}
     assert (await system.api.put("/settings/seller", json=changed)).is_success

@@ -575,8 +575,8 @@ async def mails(system: System) -> AsyncIterator[Database]:
                 await tx.execute(
                     text(
                         "INSERT INTO deliveries (id, state, attempts, next_at, customer_id, kind, "
-                        "source_id, message_id, created_at) "
-                        "VALUES (:id, 'due', 0, :now, :id, 'invoice', :id, :text, :now)"
+                        "source_id, message_id, resend, created_at) "
+                        "VALUES (:id, 'due', 0, :now, :id, 'invoice', :id, :text, false, :now)"
                     ),
                     {"id": new_id(), "now": NOW, "text": str(new_id())},
                 )

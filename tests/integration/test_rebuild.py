@@ -149,6 +149,7 @@ async def test_only_what_was_committed_is_applied(
     query = "SELECT state->>'city' FROM customers WHERE id = ANY($1)"
     ids = [committed.customer_id, aborted.customer_id]
     assert await stored(system, "billing", query, ids) == [("Bern",)]
+    await system.rows("billing", "DELETE FROM customer_search WHERE customer_id = ANY($1)", ids)
     await system.rows("billing", "DELETE FROM customers WHERE id = ANY($1)", ids)
 
 
