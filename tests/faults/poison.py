@@ -110,7 +110,8 @@ class Poisoner:
                 if in_place:
                     headers[INNOCENT_HEADER] = "yes"
                 else:  # never the same as the good one, which must be handled
-                    event = event.model_copy(update={"version": 1_000_000 + number})
+                    count = "version" if "version" in type(event).model_fields else "attempts"
+                    event = event.model_copy(update={count: 1_000_000 + number})
                 self._cursed.append(event)
                 value = event.model_dump_json().encode()
         groups = frozenset(
