@@ -71,6 +71,7 @@ _ENDINGS: tuple[Ending, ...] = (
 )
 _BY_PROVIDER = {"paid by a provider", "paid twice", "corrected and paid", "paid when void"}
 _LIMIT_S = 60.0
+_AT_ONCE = 12
 
 
 class Journeys:
@@ -87,6 +88,8 @@ class Journeys:
         self.requests: list[str] = []
         self.domain = f"{system.prefix.strip('.')}.example"
         self._chance = chance
+        # However many journeys waited for the same thing, not all of them ask at once.
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._customers = 0
 
     async def __aenter__(self) -> Self:
@@ -163,13 +166,20 @@ class Journeys:
             return str(found) if found else None
 
         what = f"the invoice of {booked['request_id']}"
-        return await self.system.get(f"/invoices/{await eventually(look, what, limit_s=_LIMIT_S)}")
+        invoice_id = await eventually(look, what, limit_s=_LIMIT_S)
+        async with self._at_once:
+            return await self.system.get(f"/invoices/{invoice_id}")
 
     async def settle(self, booked: Any, ending: Ending) -> None:
         """Do with the booking's invoice what the journey ends with."""
         if ending == "open":
             return
         invoice = await self.invoice_of(booked)
+        async with self._at_once:
+            await self._end(invoice, ending)
+        self.promised |= {s["id"]: _STATES[ending] for s in booked["subscriptions"]}
+
+    async def _end(self, invoice: Any, ending: Ending) -> None:
         path = f"/invoices/{invoice['id']}"
         if ending == "void":
             await self.system.post(f"{path}/void", expect=200)
@@ -195,7 +205,6 @@ class Journeys:
             if ending == "paid in parts":
                 rest = answer["invoice"]["open_amount"]
                 await self.system.post(f"{path}/payments", {"amount": rest})
-        self.promised |= {s["id"]: _STATES[ending] for s in booked["subscriptions"]}
 
     async def _settle_by_provider(self, invoice: Any, ending: Ending) -> None:
         """The money comes by itself, for what was corrected or is void by now, too."""
@@ -235,7 +244,7 @@ class Journeys:
         if chosen != "gift":
             await self.settle(booked, chosen)
 
-    async def run(self, customers: list[str], *, seconds: float, at_once: int = 12) -> int:
+    async def run(self, customers: list[str], *, seconds: float, at_once: int = _AT_ONCE) -> int:
         """Plan and modules of each customer, until the time is over; returns how many."""
         todo = [(customer_id, kind) for kind in ("plan", "module") for customer_id in customers]
         self._chance.shuffle(todo)
