@@ -6,9 +6,7 @@ from services.billing.documents.model import CancellationDocument
 from services.billing.documents.pages.parts import (
     Page,
     added_rows,
-    amount_heading,
-    both_bases,
-    item,
+    note_parts,
     page,
     style_of,
     vat_rows,
@@ -34,29 +32,11 @@ def cancellation_page(invoice: CancellationDocument) -> Page:
         number=document.number,
         title=words.cancellation_of.format(document.number),
         notice=notice,
-        facts=[
-            (words.invoice_date, style.date(document.cancelled_on), False),
-            (words.for_invoice, document.number, False),
-            ("", style.date(document.invoice_date), False),
-            (words.customer_number, document.customer_number, False),
-        ],
-        headings=[
-            words.item,
-            words.vat,
-            amount_heading(document.lines, document.currency, style),
-        ],
-        lines=[
-            item(
-                line,
-                style,
-                mark_gross=both_bases(document.lines),
-                cells=[
-                    style.percent(line.vat_percent),
-                    style.amount(line.total_minor, document.currency),
-                ],
-            )
-            for line in document.lines
-        ],
+        **note_parts(
+            document,
+            style,
+            document.cancelled_on,
+        ),
         sums=[subtotal, *added] if added else [],
         result=(words.cancelled_total, whole(document.currency, document.total_minor, style)),
         contained=vat_rows(document, style, "gross"),

@@ -5,9 +5,7 @@ from services.billing.documents.pages.parts import (
     Page,
     Row,
     added_rows,
-    amount_heading,
-    both_bases,
-    item,
+    note_parts,
     page,
     style_of,
     vat_rows,
@@ -28,30 +26,12 @@ def credit_note_page(document: CreditNoteDocument) -> Page:
         number=document.credit_note_number,
         title=words.credit_note_of.format(document.number),
         lead=[document.reason] if document.reason else [],
-        facts=[
+        **note_parts(
+            document,
+            style,
+            document.issued_on,
             (words.credit_note, document.credit_note_number, False),
-            (words.invoice_date, style.date(document.issued_on), False),
-            (words.for_invoice, document.number, False),
-            ("", style.date(document.invoice_date), False),
-            (words.customer_number, document.customer_number, False),
-        ],
-        headings=[
-            words.item,
-            words.vat,
-            amount_heading(document.lines, document.currency, style),
-        ],
-        lines=[
-            item(
-                line,
-                style,
-                mark_gross=both_bases(document.lines),
-                cells=[
-                    style.percent(line.vat_percent),
-                    style.amount(line.total_minor, document.currency),
-                ],
-            )
-            for line in document.lines
-        ],
+        ),
         sums=_sums(document, style),
         result=(words.credited_total, whole(document.currency, document.total_minor, style)),
         contained=[*vat_rows(document, style, "gross"), *_uses(document, style)],

@@ -1,9 +1,17 @@
 """What the pages of all documents have in common."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
-from services.billing.documents.model import Buyer, Document, DocumentLine, Seller
+from services.billing.documents.model import (
+    Buyer,
+    CancellationDocument,
+    CreditNoteDocument,
+    Document,
+    DocumentLine,
+    Seller,
+)
 from services.billing.documents.style import Style, style_for
 from shared.colors import readable
 from shared.invoicing import Basis
@@ -16,6 +24,7 @@ __all__ = [
     "amount_heading",
     "both_bases",
     "item",
+    "note_parts",
     "page",
     "style_of",
     "vat_rows",
@@ -100,6 +109,36 @@ def amount_heading(lines: Iterable[DocumentLine], currency: str, style: Style) -
 
 def both_bases(lines: Iterable[DocumentLine]) -> bool:
     return len({line.basis for line in lines}) > 1
+
+
+def note_parts(
+    document: CreditNoteDocument | CancellationDocument,
+    style: Style,
+    issued_on: date,
+    *own: Fact,
+) -> dict[str, Any]:
+    """Facts, headings and lines of a note about an invoice; `own` are the note's first facts."""
+    words, lines, currency = style.words, document.lines, document.currency
+    mark_gross = both_bases(lines)
+    return {
+        "facts": [
+            *own,
+            (words.invoice_date, style.date(issued_on), False),
+            (words.for_invoice, document.number, False),
+            ("", style.date(document.invoice_date), False),
+            (words.customer_number, document.customer_number, False),
+        ],
+        "headings": [words.item, words.vat, amount_heading(lines, currency, style)],
+        "lines": [
+            item(
+                line,
+                style,
+                mark_gross=mark_gross,
+                cells=[style.percent(line.vat_percent), style.amount(line.total_minor, currency)],
+            )
+            for line in lines
+        ],
+    }
 
 
 def whole(currency: str, minor: int, style: Style) -> str:
