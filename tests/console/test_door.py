@@ -34,6 +34,7 @@ ROUTES = all_routes()
 # Who comes here has no session yet, or needs none.
 OPEN = {
     ("GET", "/static/{digest}/{name}"),
+    ("GET", "/favicon.ico"),
     ("GET", "/console/health"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
@@ -315,6 +316,13 @@ async def test_styles_and_scripts_are_fetched_once(admin: Person) -> None:
         assert "immutable" in answer.headers["cache-control"]
     old = await admin.client.get("/static/0000000000000000/console.css")
     assert old.status_code == 404
+
+
+async def test_an_icon_is_found_where_browsers_look_for_it(admin: Person) -> None:
+    answer = await admin.client.get("/favicon.ico")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/svg+xml"
 
 
 async def test_a_form_that_is_too_long_is_not_read(admin: Person) -> None:

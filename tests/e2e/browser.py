@@ -103,7 +103,11 @@ class Desk:
     def _listen(self, page: Page) -> None:
         page.on(
             "console",
-            lambda m: self.complaints.append(m.text) if m.type in {"error", "warning"} else None,
+            lambda m: (
+                self.complaints.append(f"{m.text} {m.location['url']}")
+                if m.type in {"error", "warning"}
+                else None
+            ),
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", self._dismiss)

@@ -66,6 +66,9 @@ def _spread(stack: Stack, hostile: str) -> dict[str, int]:
         operator = {"name": name, "email": new_email(), "role": "viewer"}
         operator = post("/operators", operator)["id"]
         client = post("/clients", {"name": name, "scopes": ["audit:read"]})["id"]
+        # Billing hears of a customer a moment after it was made.
+        balance = f"{base}/balance"
+        assert wait_until(lambda: api.get(balance).is_success, 60)
         draft = post("/invoices", _invoice(customer, hostile))["id"]
         opened = post("/invoices", _invoice(customer, hostile))["id"]
         api.post(f"/invoices/{opened}/finalize").raise_for_status()

@@ -157,6 +157,7 @@ def test_drafts_and_unpaid_invoices_are_deleted_and_voided(desk: Desk) -> None:
     with desk.context.expect_page() as preview:
         page.locator("#head").get_by_text("Action", exact=True).click()
         page.get_by_role("link", name="Print (PDF)").click()
+    preview.value.wait_for_load_state()
     preview.value.close()
     page.reload()
     choose(page, "Delete…").get_by_role("button", name="Delete").click()

@@ -19,6 +19,13 @@ async def get_asset(digest: str, name: str) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
+@router.get("/favicon.ico")
+async def get_icon() -> Response:
+    """Browsers ask for this one beside what cannot name an icon, such as a PDF."""
+    content, kind, _ = ASSETS()["icon.svg"]
+    return Response(content, media_type=kind, headers={"cache-control": "public, max-age=86400"})
+
+
 @router.get("/console/health")
 async def get_health() -> dict[str, str]:
     return {"status": "ok"}
