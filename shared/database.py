@@ -31,6 +31,7 @@ from sqlalchemy import (
     literal,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeEngine
@@ -242,7 +243,11 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A connection on which each statement is a transaction of its own."""
-        pooled = await greenlet_spawn(self._engine.sync_engine.raw_connection)
+        borrow = self._engine.sync_engine.raw_connection
+        try:
+            pooled = borrow()  # one that is idle is there at once
+        except MissingGreenlet:  # it has to be waited for
+            pooled = await greenlet_spawn(borrow)
         tx = Tx(self._engine, pooled)
         try:
             yield tx

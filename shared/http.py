@@ -18,7 +18,6 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
@@ -30,6 +29,7 @@ from shared.errors import Conflict, InputInvalid
 from shared.idempotency import StoredAnswer, begin, fingerprint, remember
 from shared.openapi import describe_access
 from shared.problems import HANDLERS, PROBLEM_SCHEMA, unavailable
+from shared.routing import Signpost
 from shared.sql_errors import is_transient, refers_to_nothing, serialization_failed
 from shared.tracing import SpanKind, span
 
@@ -87,14 +87,6 @@ class TransactionalRoute(APIRoute):
         answering = Response not in get_type_hints(endpoint).values()  # FastAPI merges those itself
         status = (options.get("status_code") or 200) if answering else None
         super().__init__(path, _given_its_call(endpoint, name, status), **options)
-        self._start, self._slashes = path.partition("{")[0], path.count("/")
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        # Every request asks every route before its own, and most are told apart by this already.
-        path = scope["path"]
-        if not path.startswith(self._start) or path.count("/") != self._slashes:
-            return Match.NONE, {}
-        return super().matches(scope)
 
     def get_route_handler(self) -> _Endpoint:
         run = _read if set(self.methods or ()) <= {"GET", "HEAD"} else _write
@@ -248,6 +240,7 @@ def create_api(
     for router in routers:
         # As they are: a router that is included is asked twice whether it has the path.
         app.router.routes.extend(router.routes)
+    app.router.routes.insert(0, Signpost(app.router.routes))
     for kind, handler in HANDLERS:
         app.add_exception_handler(kind, handler)
     describe_access(app)

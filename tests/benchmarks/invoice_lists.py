@@ -218,7 +218,7 @@ async def _ask(
 # -- what people ask for -----------------------------------------------------------------------
 
 _Ask = Callable[[_Archive], dict[str, Any]]
-_SORTS = ("-date", "date", "-number", "customer", "-customer", "amount", "-amount", "due")
+_SORTS = ("-date", "date", "-number", "customer", "-customer", "amount", "-amount", "due", "-due")
 
 
 def _list(archive: _Archive) -> dict[str, Any]:
@@ -241,8 +241,7 @@ def _in_currency(archive: _Archive) -> dict[str, Any]:
 def _between(archive: _Archive) -> dict[str, Any]:
     first = _FIRST_DAY + timedelta(days=archive.chance.randrange(archive.days))
     days = timedelta(days=archive.chance.choice((0, 7, 31, 365)))
-    sort = archive.chance.choice(("-date", "number", "due"))
-    return {"from": str(first), "to": str(first + days), "sort": sort}
+    return {"from": str(first), "to": str(first + days), **_list(archive)}
 
 
 def _deep(archive: _Archive) -> dict[str, Any]:

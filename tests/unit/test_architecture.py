@@ -19,6 +19,7 @@ from shared.auth import Rule, required_scope, rule_of
 from shared.events import topics
 from shared.http import TransactionalRoute, new_router
 from shared.messaging.topics import owned_topics
+from shared.routing import Signpost
 
 NAMES = sorted(SERVICES)
 APPS = build_apps()
@@ -57,8 +58,9 @@ def open_paths(name: str) -> set[str]:
 
 
 def routes(app: FastAPI) -> list[Any]:
-    """All of them, in the order in which they are tried."""
-    return [context.original_route for context in iter_route_contexts(app.routes)]
+    """All of them, in the order in which they are tried; the signpost finds the same ones."""
+    found = [context.original_route for context in iter_route_contexts(app.routes)]
+    return [route for route in found if not isinstance(route, Signpost)]
 
 
 def without_rule(name: str, app: FastAPI) -> list[str]:

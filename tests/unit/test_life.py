@@ -95,6 +95,7 @@ class Life(RuleBasedStateMachine):
         self.listener = Listener()
         self.world.heard = [self.listener]
         self.ref = Reference(self.world.book.catalogue.offerings.values())
+        self.world.due = [self.ref.due_on]
 
     @property
     def today(self) -> Any:
@@ -245,7 +246,6 @@ class Life(RuleBasedStateMachine):
 
     def _open(self, request: UUID) -> None:
         self.world.open(request)
-        self.ref.due_on(request, self.world.now.date() + timedelta(days=30))
 
     def _reject(self, request: UUID) -> None:
         self.world.reject(request)
@@ -314,7 +314,6 @@ class Life(RuleBasedStateMachine):
             self.world.replace(invoice, {*owners} - {gone})
             request = invoice.request.request_id
             self.ref.drop(request, [product])
-            self.ref.due_on(request, self.world.now.date() + timedelta(days=30))
 
     # -- time, people --------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +65,8 @@ class World:
         invoices: by the request that they are made from; the newest where one was replaced.
         credited: what was given back of each line; `charged`: what it came to.
         heard: told of each saved decision.
+        due: told of each invoice that is opened, also in the place of another: its request and when
+            it is due.
     """
 
     book: Book = field(default_factory=book)
@@ -76,6 +78,7 @@ class World:
     credited: Counter[tuple[UUID, int]] = field(default_factory=Counter)
     charged: dict[tuple[UUID, int], int] = field(default_factory=dict)
     heard: list[Callable[[Draft], None]] = field(default_factory=list)
+    due: list[Callable[[UUID, date], None]] = field(default_factory=list)
 
     def draft(self) -> Draft:
         return Draft(self.book, now=self.now, new_id=self.ids)
@@ -163,6 +166,8 @@ class World:
             elif offer.invoice_id == invoice.id:
                 outcomes.drop_missing(made, [offer])
         self.save(made)
+        for listener in self.due:
+            listener(invoice.request.request_id, due_date)
         return invoice
 
     def pay(self, invoice: Invoice) -> Draft:

@@ -37,6 +37,13 @@ _INDEXES = {
     "ix_invoices_by_title": ["title_id", *_SLOT, "listed_on", "number_key", "id"],
     "ix_invoices_customer_id": ["customer_id", "listed_on", "number_key", "id"],
 }
+# Lists in these orders are narrowed to a time: told from the index, without a look at each row.
+_OFTEN_NARROWED = {
+    "ix_invoices_by_due_date",
+    "ix_invoices_by_amount",
+    "ix_invoices_by_customer_name",
+}
+_CARRIED = ["listed_on", "hidden"]
 # What a journal of a period walks along.
 _JOURNAL = {"balance_entries": "at", "credit_notes": "created_at"}
 
@@ -84,7 +91,8 @@ def _derive() -> None:
     # The derived ones follow what they are derived from.
     keep_unchanged("invoices", once=_ONCE_FINALISED, but=_living() | _DERIVED.keys())
     for name, columns in _INDEXES.items():
-        op.create_index(name, "invoices", columns)
+        carried = _CARRIED if name in _OFTEN_NARROWED else None
+        op.create_index(name, "invoices", columns, postgresql_include=carried)
     op.create_index(
         "ix_invoices_partly_paid",
         "invoices",

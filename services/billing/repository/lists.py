@@ -152,7 +152,10 @@ def _conditions(wanted: Wanted, values: _Values, now: datetime) -> list[str]:
     if wanted.state == "partly_paid":
         found.append("i.state = 'open' AND i.paid_minor > 0")  # as its index says it
     if wanted.from_date:
-        found.append(f"i.listed_on >= {values.put(wanted.from_date, 'date')}")
+        first = values.put(wanted.from_date, "date")
+        # Nothing is due before it is made, so a walk by due date need not begin before that; a
+        # draft is made on a day in UTC and due on one of the seller's.
+        found.append(f"i.listed_on >= {first} AND i.due_on >= {first} - 1")
     if wanted.to_date:
         found.append(f"i.listed_on <= {values.put(wanted.to_date, 'date')}")
     return found
