@@ -8,10 +8,18 @@ something is read or at the commit.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -215,6 +223,16 @@ class Tx:
             await self._driver.execute(sql, *values)
 
 
+class _Connecting:
+    """A connection that is begun when it is awaited, and not before."""
+
+    def __init__(self, *where: Any, **options: Any) -> None:
+        self._begin = partial(asyncpg.connect, *where, **options)
+
+    def __await__(self) -> Generator[Any, None, asyncpg.Connection]:
+        return self._begin().__await__()
+
+
 class Database:
     """A pool of connections to the database of one service."""
 
@@ -228,6 +246,7 @@ class Database:
             json_deserializer=lambda value: value,  # the driver has done so
             hide_parameters=True,  # they are personal data, and errors end up in logs
             connect_args={
+                "async_creator_fn": _Connecting,
                 "timeout": 5,
                 "command_timeout": _ANSWER_LIMIT_S,
                 "record_class": Row,

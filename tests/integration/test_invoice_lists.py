@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from services.billing.repository import lists
 from services.billing.use_cases.openings import open_requested_invoices
 from shared.clock import new_id
 from shared.database import Database
@@ -65,6 +66,9 @@ async def known(system: System, database: Database) -> dict[str, Any]:
     part = {"amount": {"amount": "1.00", "currency": "CHF"}}
     await system.post(f"/invoices/{made['part']['id']}/payments", part)
     await system.post(f"/invoices/{made['gone']['id']}/void", expect=200)
+    # Somebody who has got very long to pay.
+    extended = {"due_date": "2031-12-01"}
+    await system.post(f"/invoices/{made['hotel']['id']}/due-date", extended, expect=200)
     return {name: await system.get(f"/invoices/{i['id']}") for name, i in made.items()}
 
 
@@ -81,7 +85,7 @@ async def names(system: System, known: dict[str, Any], **parameters: Any) -> lis
         ("-date", BY_DATE[::-1]),
         ("number", BY_DATE),
         ("-number", BY_DATE[::-1]),
-        ("due", BY_DATE),
+        ("due", [*BY_DATE[1:], "hotel"]),
         ("amount", ["bakery", "hotel later", "gone", "hotel", "part", "settled"]),
         ("-amount", ["settled", "part", "hotel", "gone", "hotel later", "bakery"]),
         # By the shown name, whatever diacritics it has.
@@ -103,6 +107,40 @@ async def test_every_order_is_stable_over_pages(
     if sort == "customer":  # within a customer as they were made
         seen = [*sorted(seen[:2], key=BY_DATE.index), *seen[2:]]
     assert seen == order
+
+
+@pytest.mark.parametrize("few", [0, 1, 500])
+@pytest.mark.parametrize("sort", ["date", "number", "customer", "amount", "due"])
+@pytest.mark.parametrize("way", ["", "-"])
+@pytest.mark.parametrize(
+    ("time", "those"),
+    [
+        ({"from": "2030-02-01"}, {"bakery", "part", "settled", "hotel later", "gone"}),
+        ({"to": "2030-02-01"}, {"hotel", "bakery", "part"}),
+        ({"from": "2030-01-05", "to": "2030-02-02"}, {"hotel", "bakery", "part", "settled"}),
+        ({"from": "2040-01-01"}, set()),
+    ],
+)
+async def test_a_time_is_listed_in_any_order(
+    system: System,
+    known: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+    sort: str,
+    way: str,
+    time: dict[str, Any],
+    those: set[str],
+) -> None:
+    """Those of the whole list, in its order, however many are taken for few."""
+    monkeypatch.setattr(lists, "_FEW", few)
+    everything = await names(system, known, sort=way + sort, **{"from": "2029-01-01"})
+    seen: list[str] = []
+    after = ""
+    while after is not None:
+        page = await system.get("/invoices", sort=way + sort, limit=2, after=after, **time)
+        seen += [next(n for n, i in known.items() if i["id"] == x["id"]) for x in page["items"]]
+        after = page["next"]
+    assert seen == [name for name in everything if name in those]
 
 
 @pytest.mark.parametrize(

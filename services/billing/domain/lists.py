@@ -50,6 +50,10 @@ class Wanted:
     to_date: date | None = None
     hidden: bool | None = False
 
+    @property
+    def is_of_a_time(self) -> bool:
+        return self.from_date is not None or self.to_date is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Meant:

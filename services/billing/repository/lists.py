@@ -48,6 +48,9 @@ RECURSIVE slots (state, currency) AS (
     FROM slots s WHERE s.currency IS NOT NULL
 ), wanted AS (SELECT * FROM slots WHERE currency IS NOT NULL {currency})
 """
+_IN_SLOT = "i.state = w.state AND i.currency = w.currency"
+_FEW = 500
+_LATE = f"l.state = w.state AND l.currency = w.currency AND l.due_on > l.listed_on + {t.LATE_DAYS}"
 _NEWEST = "ORDER BY i.listed_on DESC, i.number_key DESC, i.id DESC"
 _MEANT = f"""
 meant AS (
@@ -58,8 +61,8 @@ meant AS (
     ) f
   UNION
     SELECT f.id FROM unnest({{titles}}) AS t (id) CROSS JOIN wanted w CROSS JOIN LATERAL (
-        SELECT i.id FROM invoices i WHERE i.title_id = t.id AND i.state = w.state
-            AND i.currency = w.currency AND {{narrowed}} {_NEWEST} LIMIT {FOUND_PER_TITLE}
+        SELECT i.id FROM invoices i WHERE i.title_id = t.id AND {_IN_SLOT} AND {{narrowed}}
+        {_NEWEST} LIMIT {FOUND_PER_TITLE}
     ) f
 )
 """  # noqa: S608 - names and numbers of this module
@@ -124,11 +127,12 @@ async def list_invoices(
             f"WHERE (state, currency) IN (TABLE wanted) AND {kept})"
         )
     else:
-        source = (
-            f"{slots}, few AS (SELECT f.* FROM wanted w CROSS JOIN LATERAL ("  # noqa: S608
-            f"SELECT {keys} FROM invoices i WHERE i.state = w.state AND i.currency = w.currency "
-            f"AND {kept} {rest}) f)"
-        )
+        if wanted.is_of_a_time and columns is not _BY_DATE:
+            bounds = _when_due(wanted, values) if sort == "due" else "true"
+            walk = _of_a_time(keys, narrowed, kept, bounds, rest)
+        else:
+            walk = f"SELECT {keys} FROM invoices i WHERE {_IN_SLOT} AND {kept} {rest}"  # noqa: S608
+        source = f"{slots}, few AS (SELECT f.* FROM wanted w CROSS JOIN LATERAL ({walk}) f)"  # noqa: S608
     query = (
         f"WITH {source}, page AS (SELECT id FROM few {rest}) "  # noqa: S608
         f"SELECT i.* FROM page JOIN invoices i USING (id) ORDER BY {order}"
@@ -139,6 +143,35 @@ async def list_invoices(
         rows = rows[:limit]
         following = cursor_of([rows[-1][column.name] for column in columns])
     return await with_lines(tx, rows), following
+
+
+def _of_a_time(keys: str, narrowed: str, kept: str, bounds: str, rest: str) -> str:
+    """Few invoices of a time are sorted; where they are many, a walk soon finds a page of them."""
+    return (
+        f"SELECT f.* FROM (SELECT array_agg(id) AS ids, count(*) <= {_FEW} AS few FROM ("  # noqa: S608
+        f"SELECT id FROM invoices i WHERE {_IN_SLOT} AND {narrowed} LIMIT {_FEW} + 1) n) n "
+        f"CROSS JOIN LATERAL ((SELECT {keys} FROM unnest(n.ids) AS of_then (id) "
+        f"JOIN invoices i USING (id) WHERE n.few AND {kept} {rest}) UNION ALL "
+        f"(SELECT {keys} FROM invoices i WHERE NOT n.few AND {_IN_SLOT} AND {kept} AND {bounds} "
+        f"{rest})) f"
+    )
+
+
+def _when_due(wanted: Wanted, values: _Values) -> str:
+    """Where in the order of due dates the invoices of a time are."""
+    bounds, late = [], [_LATE]
+    if wanted.from_date:
+        first = values.put(wanted.from_date, "date")
+        late.append(f"l.listed_on >= {first}")
+        # Not due before it is made: a draft on a day in UTC, its due date is one of the seller's.
+        bounds.append(f"i.due_on >= {first} - 1")
+    if wanted.to_date:
+        last = values.put(wanted.to_date, "date")
+        late.append(f"l.listed_on <= {last}")
+        # An expression, or the planner would look for the last one along the order of due dates.
+        latest = f"SELECT max(l.due_on + 0) FROM invoices l WHERE {' AND '.join(late)}"  # noqa: S608
+        bounds.append(f"i.due_on <= greatest({last} + {t.LATE_DAYS}, ({latest}))")
+    return " AND ".join(bounds)
 
 
 def _conditions(wanted: Wanted, values: _Values, now: datetime) -> list[str]:
@@ -152,10 +185,7 @@ def _conditions(wanted: Wanted, values: _Values, now: datetime) -> list[str]:
     if wanted.state == "partly_paid":
         found.append("i.state = 'open' AND i.paid_minor > 0")  # as its index says it
     if wanted.from_date:
-        first = values.put(wanted.from_date, "date")
-        # Nothing is due before it is made, so a walk by due date need not begin before that; a
-        # draft is made on a day in UTC and due on one of the seller's.
-        found.append(f"i.listed_on >= {first} AND i.due_on >= {first} - 1")
+        found.append(f"i.listed_on >= {values.put(wanted.from_date, 'date')}")
     if wanted.to_date:
         found.append(f"i.listed_on <= {values.put(wanted.to_date, 'date')}")
     return found

@@ -12,6 +12,7 @@ from services.billing.tables.credit import (
 )
 from services.billing.tables.documents import documents
 from services.billing.tables.invoices import (
+    LATE_DAYS,
     invoice_lines,
     invoice_titles,
     invoices,
@@ -28,6 +29,7 @@ from services.billing.tables.payments import (
 )
 
 __all__ = [
+    "LATE_DAYS",
     "arrival_entries",
     "arrivals",
     "balance_entries",

@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeEngine
 from services.billing.tables.metadata import NO_PENDING_LIST, metadata
 
 __all__ = [
+    "LATE_DAYS",
     "invoice_lines",
     "invoice_titles",
     "invoices",
@@ -58,6 +59,8 @@ def _derived(name: str, kind: TypeEngine[Any], expression: str) -> Column[Any]:
     return Column(name, kind, Computed(expression, persisted=True), nullable=False)
 
 
+LATE_DAYS = 120
+"""Whoever has longer than this to pay is found in an index of their own."""
 _CARRIED = ["listed_on", "hidden"]
 _OWED = "total_minor - credited_minor - credit_used_minor - paid_minor + surplus_minor"
 
@@ -127,11 +130,25 @@ invoices = Table(
     _derived("title_id", Uuid(), "md5(title)::uuid"),
     # One per order: each page of a list is a walk along one of them per state and currency. What a
     # list may be narrowed by is told from the index, without a look at each row.
-    Index("ix_invoices_by_date", *_SLOT, "listed_on", "number_key", "id"),
+    Index(
+        "ix_invoices_by_date",
+        *_SLOT,
+        "listed_on",
+        "number_key",
+        "id",
+        postgresql_include=["hidden"],
+    ),
     Index("ix_invoices_by_due_date", *_SLOT, "due_on", "id", postgresql_include=_CARRIED),
     Index("ix_invoices_by_amount", *_SLOT, "total_minor", "id", postgresql_include=_CARRIED),
     Index(
         "ix_invoices_by_customer_name", *_SLOT, "customer_name", "id", postgresql_include=_CARRIED
+    ),
+    Index(
+        "ix_invoices_due_late",
+        *_SLOT,
+        "listed_on",
+        "due_on",
+        postgresql_where=text(f"due_on > listed_on + {LATE_DAYS}"),
     ),
     Index("ix_invoices_by_title", "title_id", *_SLOT, "listed_on", "number_key", "id"),
     Index("ix_invoices_customer_id", "customer_id", "listed_on", "number_key", "id"),
