@@ -55,6 +55,12 @@ async def on_invoice_opened(
     await outcomes.link_opened_invoices(tx, events, now=now, new_id=new_id)
 
 
+async def on_due_date_changed(
+    tx: Tx, events: list[billing.InvoiceDueDateChanged], *, now: datetime, new_id: NewId
+) -> None:
+    await outcomes.wait_longer(tx, events)
+
+
 async def on_invoice_paid(
     tx: Tx, events: list[billing.InvoicePaid], *, now: datetime, new_id: NewId
 ) -> None:
@@ -113,6 +119,7 @@ def consumers() -> list[Consumer]:
             billing.INVOICES,
             {
                 billing.InvoiceOpened: on_invoice_opened,
+                billing.InvoiceDueDateChanged: on_due_date_changed,
                 billing.InvoicePaid: on_invoice_paid,
                 billing.InvoiceVoided: on_invoice_voided,
                 billing.InvoiceRejected: on_invoice_rejected,

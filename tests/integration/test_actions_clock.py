@@ -58,3 +58,23 @@ async def test_trials_and_offers_end_by_themselves_on_their_day(system: System) 
     assert (await card(system, made, "Team"))["state"] == "trialing"
     system.advance(timedelta(days=6))
     await in_state(system, trial["subscriptions"][0]["id"], "expired")
+
+
+async def test_who_gets_more_time_to_pay_is_waited_for_longer(system: System) -> None:
+    await system.seeded()
+    made = await new_customer(system)
+    booked = await act(system, made, "Analytics", "make_invoice", cycle="monthly")
+    invoice = await system.invoice_of(booked["request_id"])
+    later = date.fromisoformat(invoice["due_date"]) + timedelta(days=60)
+    path = f"/invoices/{invoice['id']}/due-date"
+    await system.post(path, {"due_date": str(later)}, expect=200)
+
+    async def moved() -> bool | None:
+        waiting = (await card(system, made, "Analytics"))["waiting"]
+        return True if waiting["lapses_on"] == str(later + timedelta(days=14)) else None
+
+    await eventually(moved, "the booking to be waited for longer")
+    system.advance(timedelta(days=70))
+    assert (await card(system, made, "Analytics"))["state"] == "pending"
+    system.advance(timedelta(days=30))
+    await in_state(system, booked["subscriptions"][0]["id"], "withdrawn")

@@ -45,6 +45,7 @@ from services.subscriptions.repository.offers import (
     find_by_lines,
     get_open_offers,
     link_invoices,
+    move_lapses,
     save_offers,
     save_periods,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "lock_catalogue",
     "lock_customers",
     "move_due_dates",
+    "move_lapses",
     "next_refresh",
     "save_catalogue",
     "save_customers",

@@ -210,6 +210,21 @@ async def link_invoices(
     return [_offer(row) for row in rows]
 
 
+_MOVE = (
+    "UPDATE offers o SET lapses_on = least(k.due_date + o.offer_days, o.valid_until), "
+    "lapses_at = least(k.due_date + o.offer_days, o.valid_until)::timestamp "
+    "AT TIME ZONE c.time_zone "
+    "FROM unnest($1::uuid[], $2::uuid[], $3::date[]) AS k (customer_id, invoice_id, due_date) "
+    "JOIN customers c ON c.id = k.customer_id WHERE o.state = 'open' "
+    "AND o.customer_id = k.customer_id AND o.invoice_id = k.invoice_id"
+)
+
+
+async def move_lapses(tx: Tx, dues: Sequence[tuple[UUID, UUID, date]]) -> None:
+    """What waits for an invoice waits from its new due date on: (customer, invoice, due date)."""
+    await tx.run(_MOVE, *(list(column) for column in zip(*dues, strict=True)))
+
+
 async def get_running_periods(
     tx: Tx, customer_ids: Iterable[UUID]
 ) -> dict[UUID, list[LedgerPeriod]]:

@@ -22,6 +22,7 @@ from shared.clock import NewId
 from shared.database import Tx
 from shared.events.billing import (
     InvoiceCredited,
+    InvoiceDueDateChanged,
     InvoiceOpened,
     InvoicePaid,
     InvoicePaymentReversed,
@@ -36,6 +37,7 @@ __all__ = [
     "link_opened_invoices",
     "note_credited_invoices",
     "suspend_reversed_payments",
+    "wait_longer",
 ]
 
 ACTOR = "billing"
@@ -100,6 +102,13 @@ async def link_opened_invoices(
         outcomes.drop_missing(draft, [o for o in missing if o.customer_id == customer_id])
         drafts.append(draft)
     await save(tx, drafts, actor=ACTOR, now=now, new_id=new_id)
+
+
+async def wait_longer(tx: Tx, changed: Sequence[InvoiceDueDateChanged]) -> None:
+    """More time to pay is more time until what waits for it lapses."""
+    await repository.move_lapses(
+        tx, [(event.customer_id, event.invoice_id, event.due_date) for event in changed]
+    )
 
 
 async def activate_paid_bookings(
