@@ -44,6 +44,9 @@ _TAKE = (
 )
 _ANY = "SELECT EXISTS (SELECT 1 FROM outbox WHERE shard = $1)"
 _SEND_LIMIT_S = 15.0
+# Kafka ends a transaction a moment after it has said so; until then it refuses the producer's next
+# one, which aiokafka then tries again no sooner than 20 ms later.
+_ENDING_S = 0.005
 _STOP_LIMIT_S = 5.0
 # Readers wait for an open transaction: one that nobody takes over ends by itself.
 _ABORTED_AFTER_MS = 20_000
@@ -53,6 +56,7 @@ class Relay:
     def __init__(self, settings: Settings, wakeup: Wakeup) -> None:
         self._settings = settings
         self._wakeup = wakeup
+        self._sent_at = [0.0] * SHARDS
 
     async def run(self) -> None:
         notice_lost_connections()
@@ -124,10 +128,13 @@ class Relay:
         # Most hints are about another shard: one question instead of a transaction's three.
         if not await connection.fetchval(_ANY, shard):
             return False
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(self._sent_at[shard] + _ENDING_S - clock())
         async with connection.transaction():
             rows = await connection.fetch(_TAKE, shard, _BATCH)
             async with asyncio.timeout(_SEND_LIMIT_S):
                 await self._send(producer, sorted(rows, key=lambda row: row["id"]))
+            self._sent_at[shard] = clock()
             failpoint("relay.before_commit")
         metrics.RELAYED.labels(self._settings.service).inc(len(rows))
         return len(rows) == _BATCH

@@ -4,6 +4,7 @@ All of it happens in batches of events, at most one per customer, whose customer
 locked. What is decided about each is pure (`domain/decisions/outcomes.py`).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,20 +123,26 @@ async def activate_paid_bookings(
     catalogue = await repository.get_catalogue(tx, with_prices=False)
     ids = {event.customer_id for event in paid}
     books = await repository.get_slim_books(tx, ids, found.offers.values(), catalogue)
-    if more := [id_ for id_, book in books.items() if _needs_all(book, found.offers.values())]:
+    open_of: defaultdict[UUID, list[Offer]] = defaultdict(list)
+    for offer in found.offers.values():
+        if offer.state == "open":
+            open_of[offer.customer_id].append(offer)
+    if more := [id_ for id_, book in books.items() if _needs_all(book, open_of[id_])]:
         customers = await repository.get_customers(tx, more)
         books |= await repository.get_books(tx, customers, priced=False)
     await _Batch(tx, now, new_id).decide(paid, books, found, outcomes.invoice_paid)
 
 
 def _needs_all(book: Book, offers: Iterable[Offer]) -> bool:
-    """Whether the value of modules counts: taken in by a plan, or credited by another offer."""
+    """Whether the value of modules counts: taken in by a plan, or credited by another offer.
+
+    `offers`: those of this customer that are open.
+    """
     modules = {s.product_id for s in book.subscriptions if s.kind == "module"}
     return any(
         (offer.is_change and offer.product_id in modules)
         or not modules.isdisjoint(_included(offer.product_id, book.catalogue))
         for offer in offers
-        if offer.customer_id == book.customer.id and offer.state == "open"
     )
 
 
