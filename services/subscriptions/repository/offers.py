@@ -66,23 +66,19 @@ def _taken_data(taken: Taken) -> dict[str, Any]:
     }
 
 
+_AS_THEY_ARE = (
+    "request_id", "subscription_id", "customer_id", "product_id", "cycle", "price_id", "state",
+    "invoice_id", "is_change", "offer_days", "lapses_on", "valid_until",
+)  # fmt: skip
+
+
 def _offer(row: Any) -> Offer:
+    # By name: as an attribute of a row, a column takes ten times as long.
     return Offer(
-        request_id=row.request_id,
-        subscription_id=row.subscription_id,
-        customer_id=row.customer_id,
-        product_id=row.product_id,
-        cycle=row.cycle,
-        price_id=row.price_id,
-        state=row.state,
-        invoice_id=row.invoice_id,
-        is_change=row.is_change,
-        offer_days=row.offer_days,
-        lapses_on=row.lapses_on,
-        valid_until=row.valid_until,
-        used=tuple(map(_taken, row.used)),
-        rest=tuple(map(_taken, row.rest)),
-        lines=tuple(row.lines),
+        **{name: row[name] for name in _AS_THEY_ARE},
+        used=tuple(map(_taken, row["used"])),
+        rest=tuple(map(_taken, row["rest"])),
+        lines=tuple(row["lines"]),
     )
 
 
