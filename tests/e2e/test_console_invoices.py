@@ -10,6 +10,7 @@ from deploy.local.process import wait_until
 from services.console.words import day
 from tests.e2e.browser import Desk, Stack
 from tests.e2e.people import add_customer, new_email, new_name
+from tests.provider import Message
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -178,6 +179,44 @@ def test_drafts_and_unpaid_invoices_are_deleted_and_voided(desk: Desk) -> None:
         expect(page.locator("#head")).to_contain_text("Void")
         page.get_by_role("main").get_by_role("link", name="Probe").click()
     expect(page.get_by_role("main")).to_contain_text("Void")
+
+
+def test_money_that_fits_no_invoice_is_assigned_and_given_back(stack: Stack, desk: Desk) -> None:
+    page, reference = desk.page, new_name()
+    new_invoice(page)
+    fill(page, 1, "Workshop", "450")
+    finalised(page)
+    number = page.title().partition(" ")[0]
+    message = Message.of(
+        "payment.received",
+        payment_id=reference,
+        amount={"amount": "500.00", "currency": "CHF"},
+        invoice="nothing",
+    )
+    with stack.api() as api:
+        path = "/payment-events/standard"
+        api.post(path, content=message.body, headers=message.headers).raise_for_status()
+
+    page.goto("/payments")
+    row = page.get_by_role("row").filter(has_text=reference)
+    row.get_by_text("Action", exact=True).click()
+    row.get_by_role("link", name="Assign…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("searchbox").fill(number)
+    dialog.get_by_role("button", name="Search").click()
+    expect(dialog).to_contain_text("CHF 486.45")
+    dialog.get_by_label("Amount in CHF").fill("486.45")
+    dialog.get_by_role("button", name="Assign", exact=True).click()
+    expect(page.locator("#head")).to_contain_text("Paid")
+
+    page.goto("/payments")
+    expect(row).to_contain_text("CHF 13.55 left")
+    row.get_by_text("Action", exact=True).click()
+    row.get_by_role("link", name="Give back…").click()
+    dialog.get_by_label("Note").fill("Sent back to where it came from")
+    dialog.get_by_role("button", name="Note it").click()
+    expect(page.get_by_text("The refund has been recorded.")).to_be_visible()
+    expect(row).to_have_count(0)
 
 
 def test_the_editor_without_scripts(stack: Stack, browser: Browser, state: object) -> None:

@@ -423,6 +423,7 @@ async def test_unallocated_money_is_given_back(system: System, provider: Payment
     assert kept["id"] in [item["id"] for item in listed]
     listed = (await system.get("/unallocated-payments", state="open"))["items"]
     assert kept["id"] not in [item["id"] for item in listed]
+    assert await system.get(f"/unallocated-payments/{kept['id']}") == answer
     # That the provider says so as well is the same money.
     assert await provider.says("reversed", payment_id=kept["reference"]) == "known"
 

@@ -8,6 +8,7 @@ from services.billing.api.shapes import invoice_out, payment_out, unallocated_ou
 from services.billing.use_cases import arrivals
 from services.billing.use_cases.arrivals import AssignUnallocated
 from shared.auth import Call, access, signed_by_sender
+from shared.errors import NotFound
 from shared.http import new_router
 from shared.paging import LIMIT_DEFAULT, LIMIT_MAX
 
@@ -54,6 +55,16 @@ async def list_unallocated_payments(
     return schemas.UnallocatedPaymentsOut(
         items=[unallocated_out(arrival, entries) for arrival in found], next=following
     )
+
+
+@router.get("/unallocated-payments/{payment_id}")
+async def get_unallocated_payment(
+    payment_id: UUID, call: Annotated[Call, access("payments:read")]
+) -> schemas.UnallocatedPaymentOut:
+    arrival = await repository.get_arrival(call.tx, payment_id)
+    if arrival is None or arrival.why is None:
+        raise NotFound("unallocated_payment", payment_id)
+    return unallocated_out(arrival, await repository.get_arrival_entries(call.tx, [arrival.id]))
 
 
 @router.post("/unallocated-payments/{payment_id}/assign")

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/payments")
 
 _STATES = {"open": "To decide", "assigned": "Assigned", "refunded": "Given back"}
 _PAYABLE = {"open", "paid"}
-_MANY, _FEW = 200, 8
+_FEW = 8
 
 
 @router.get("")
@@ -41,13 +41,9 @@ async def list_unallocated(request: Request, desk: Signed) -> Response:
 
 
 async def _open_one(desk: Desk, payment_id: UUID) -> dict[str, Any]:
-    path = "/unallocated-payments"
-    found = await desk.billing.get(path, state="open", limit=_MANY)
-    one: dict[str, Any] | None = next(
-        (p for p in found["items"] if p["id"] == str(payment_id)), None
-    )
-    if one is None:
-        raise Refused(404, {"detail": "There is no such payment, or it is assigned already."})
+    one: dict[str, Any] = await desk.billing.get(f"/unallocated-payments/{payment_id}")
+    if one["state"] != "open":
+        raise Refused(404, {"detail": "It is assigned or given back already."})
     return one
 
 
