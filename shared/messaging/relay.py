@@ -134,8 +134,8 @@ class Relay:
             rows = await connection.fetch(_TAKE, shard, _BATCH)
             async with asyncio.timeout(_SEND_LIMIT_S):
                 await self._send(producer, sorted(rows, key=lambda row: row["id"]))
-            self._sent_at[shard] = clock()
             failpoint("relay.before_commit")
+            self._sent_at[shard] = clock()
         metrics.RELAYED.labels(self._settings.service).inc(len(rows))
         return len(rows) == _BATCH
 
