@@ -135,7 +135,7 @@ class Relay:
             async with asyncio.timeout(_SEND_LIMIT_S):
                 await self._send(producer, sorted(rows, key=lambda row: row["id"]))
             failpoint("relay.before_commit")
-            self._sent_at[shard] = clock()
+        self._sent_at[shard] = clock()
         metrics.RELAYED.labels(self._settings.service).inc(len(rows))
         return len(rows) == _BATCH
 
